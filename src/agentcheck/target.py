@@ -1,0 +1,99 @@
+"""What the user names, and what it says of itself."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets that checks hold the agent to; the defaults are those of the catalogue."""
+
+    error_characters: int = 500
+    result_growth_bytes: int = 20_000
+    consecutive_failures: int = 3
+    tools: int = 10
+    steps: int = 20
+    first_request_bytes: int = 32_000
+    seconds: float = 30.0  # wall time of one run
+    model_calls: int | None = None  # the bound that the agent declares; None: 200 is the most allowed
+    tokens: int | None = None  # the token budget that the agent declares
+    memory_bytes: int = 4 * 2**30  # address space of the agent's process; 0: no limit
+
+
+@dataclass(frozen=True, slots=True)
+class ToolBinding:
+    """Where a tool on the wire is found in the user's code, and how far it may run.
+
+    `bind` is the function ("ops:deploy"); `inject` a function beneath it ("ops:client.post") at
+    which failures enter; `key` the parameter that carries the idempotency key; `returns` the
+    value to give where neither scenario nor annotation says; `allow` lets the real function run.
+    """
+
+    bind: str | Callable[..., Any] | None = None
+    inject: str | None = None
+    key: str | None = None
+    returns: Any = None
+    allow: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An agent under test. At least one of `reducer`, `run` and `host` is given.
+
+    Args:
+        reducer: an object with `tools`, `start` and `reduce` (see `agentcheck.reducer`).
+        run: `run(task) -> answer`, sync or async.
+        host: an object or module with `launch(trigger, store)` and `resume(store, answers)`.
+        tools: tool name on the wire → function, "module:function", or ToolBinding.
+        human: names of the tools that reach a human; [] says that there are none; None: not said.
+        high_stakes: names of the tools that need a human's approval; [] and None likewise.
+        approve: "module:function" that asks a human for approval and returns the answer.
+        channels: channel name → "module:function" that turns its envelope into a trigger; or a list of
+            channels whose envelopes the agent takes as they are. [] says that there are none.
+        finish: the tool or intent with which the model ends the run, where plain text does not.
+        volatile: regular expressions of values that may differ between runs (ids, times).
+        owned: further files or folders whose text counts as the user's own prompt.
+        context: "module:function" giving the agent's own view of its last context window.
+        guard: "module:function" of the user's own that can veto a decision before it acts.
+        has: other facts about the agent, such as {"subagents": False}.
+        scenario: path of a scenario file, relative to the project, or its parsed content.
+    """
+
+    reducer: Any = None
+    run: Any = None
+    host: Any = None
+    name: str = ""
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    human: Sequence[str] | None = None
+    high_stakes: Sequence[str] | None = None
+    approve: str | None = None
+    channels: Mapping[str, str] | Sequence[str] | None = None
+    finish: str | None = None
+    volatile: Sequence[str] = ()
+    owned: Sequence[str] = ()
+    context: str | None = None
+    guard: str | None = None
+    has: Mapping[str, bool] = field(default_factory=dict)
+    scenario: str | Mapping[str, Any] | None = None
+    recordings: Sequence[str] = ()
+    snapshots: Sequence[str] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def kinds(self) -> str:
+        """The letters of what is given, of R, C and H, and W where recordings are named."""
+        parts = (("R", self.reducer), ("C", self.run), ("H", self.host), ("W", list(self.recordings) or None))
+        return "".join(letter for letter, part in parts if part is not None)
+
+    def having(self, **changes: Any) -> "Target":
+        """This target with some declarations changed."""
+        return replace(self, **changes)
+
+    def binding(self, tool: str) -> ToolBinding:
+        """The declared binding of a tool; an empty one where nothing is declared."""
+        declared = self.tools.get(tool)
+        return declared if isinstance(declared, ToolBinding) else ToolBinding(bind=declared)
+
+
+DECLARED: Final = tuple(f for f in Target.__dataclass_fields__ if f not in ("reducer", "run", "host", "limits"))

@@ -1,0 +1,160 @@
+"""The one record of a run: every boundary crossing, in order, on disk before it is acknowledged."""
+
+import dataclasses
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from agentcheck.finding import NotReached
+from agentcheck.messages import Decision, Request, decision_from, request_from
+
+TYPES: Final = frozenset(
+    "launched model_request model_reply model_failed tool_called effect tool_returned tool_failed "
+    "asked answered saved fault_fired killed resumed refused miss probe finished".split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that crossed a boundary, or that was done to the agent.
+
+    `time` is in seconds since the run began; `pid` is the agent's process, 0 for the harness.
+    """
+
+    seq: int
+    time: float
+    run: str
+    session: str
+    pid: int
+    type: str
+    data: Mapping[str, Any]
+
+    def __getitem__(self, key: str) -> Any:
+        return self.data[key]
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.data.get(key, default)
+
+    @property
+    def request(self) -> Request:
+        """Of a model_request: the canonical request."""
+        return request_from(self.data["request"])
+
+    @property
+    def decision(self) -> Decision:
+        """Of a model_reply: the canonical decision."""
+        return decision_from(self.data["decision"])
+
+
+class Trace:
+    """An append-only list of events, written as JSON Lines as it happens."""
+
+    def __init__(self, path: Path | None = None, *, run: str = "run", events: list[Event] | None = None):
+        self.path = path
+        self.run = run
+        self.events: list[Event] = events or []
+        self._started = time.monotonic()
+        self._file: TextIO | None = path.open("a", encoding="utf-8") if path and events is None else None
+
+    @classmethod
+    def read(cls, path: Path) -> "Trace":
+        """Load a written trace. Raises ValueError, naming the line, where it is not one."""
+        events = []
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            try:
+                events.append(Event(**json.loads(line)))
+            except (ValueError, TypeError) as error:
+                raise ValueError(f"{path}:{number} is not a trace event: {error}") from None
+        return cls(path, run=events[0].run if events else "run", events=events)
+
+    def append(self, type: str, /, *, session: str = "main", pid: int = 0, **data: Any) -> Event:
+        """Record one event; it is on disk when this returns."""
+        if type not in TYPES:
+            raise ValueError(f"no event type {type!r}; the types are {', '.join(sorted(TYPES))}")
+        elapsed = round(time.monotonic() - self._started, 6)
+        event = Event(len(self.events), elapsed, self.run, session, pid, type, _plain(data))
+        if self._file:
+            self._file.write(json.dumps(dataclasses.asdict(event), ensure_ascii=False) + "\n")
+            self._file.flush()
+        self.events.append(event)
+        return event
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+            self._file = None
+
+    def __iter__(self) -> Iterator[Event]:
+        return iter(self.events)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    # --- reading -----------------------------------------------------------------------
+
+    def of(self, *types: str, after: Event | None = None, before: Event | None = None, **match: Any) -> list[Event]:
+        """The events of these types, in order, whose data (or session) equals every `match`."""
+        first = after.seq if after else -1
+        last = before.seq if before else len(self.events)
+        return [
+            e
+            for e in self.events
+            if first < e.seq < last and (not types or e.type in types) and all(_field(e, k) == v for k, v in match.items())
+        ]
+
+    def first(self, *types: str, after: Event | None = None, **match: Any) -> Event | None:
+        return next(iter(self.of(*types, after=after, **match)), None)
+
+    def reach(self, *types: str, after: Event | None = None, why: str = "", **match: Any) -> Event:
+        """The first such event. Raises NotReached, which makes a check untestable, where there is none."""
+        found = self.first(*types, after=after, **match)
+        if found is None:
+            wanted = " or ".join(types) + "".join(f", {k} {v!r}" for k, v in match.items())
+            raise NotReached(why or f"the run never reached: {wanted}", trace=self)
+        return found
+
+    def requests(self, session: str | None = None) -> list[Event]:
+        return self.of("model_request", **({"session": session} if session else {}))
+
+    def next_request(self, after: Event) -> Event | None:
+        """The next model request of the same session."""
+        return self.first("model_request", after=after, session=after.session)
+
+    @property
+    def finished(self) -> Event | None:
+        """The last `finished` event: status is finished, waiting, failed, timeout, exited or killed."""
+        return next((e for e in reversed(self.events) if e.type == "finished"), None)
+
+    @property
+    def status(self) -> str:
+        return str(self.finished["status"]) if self.finished else "unfinished"
+
+
+def _field(event: Event, key: str) -> Any:
+    return event.session if key == "session" else event.data.get(key)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: dataclasses as objects, bytes as text with escapes, the rest by repr."""
+    return json.loads(json.dumps(value, default=_encode, ensure_ascii=False), parse_constant=str)
+
+
+def _encode(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    handlers: dict[type, Callable[[Any], Any]] = {
+        bytes: lambda v: v.decode("utf-8", "backslashreplace"),
+        Path: os.fspath,
+        set: sorted,
+        frozenset: sorted,
+    }
+    for kind, handler in handlers.items():
+        if isinstance(value, kind):
+            return handler(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    return repr(value)
