@@ -29,6 +29,7 @@ class Finding:
     reproduce: str = ""
     seconds: float = 0.0
     kinds: str = ""  # the kinds of target on which it was judged
+    mend: str = ""  # of an untestable check: the line of config or code that would decide it
 
 
 class Undecided(Exception):

@@ -1,0 +1,1 @@
+"""Renderings of the report document, and of a trace as a story. They know nothing else."""
