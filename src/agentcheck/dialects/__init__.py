@@ -1,0 +1,52 @@
+"""The wire formats that agentcheck speaks: its own, and any that a distribution offers by entry point.
+
+A third party adds one in the group `agentcheck.dialects`: a module, object or class of the shape of
+`agentcheck.wire.Dialect`.
+"""
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Final
+
+from agentcheck.wire import Dialect, WireError, WireRequest
+
+GROUP: Final = "agentcheck.dialects"
+_BUNDLED: Final = ("agentcheck.dialects.openai_chat",)
+
+
+@cache
+def known() -> tuple[Dialect, ...]:
+    """Every dialect at hand, the bundled ones first. Raises WireError where a foreign one does not load."""
+    bundled = tuple(_checked(import_module(module), module) for module in _BUNDLED)
+    return bundled + tuple(_foreign(point) for point in entry_points(group=GROUP))
+
+
+def dialect_of(request: WireRequest) -> Dialect | None:
+    """The dialect in which this request is a model call, None where it is none."""
+    return next((dialect for dialect in known() if dialect.recognises(request)), None)
+
+
+def named(name: str) -> Dialect:
+    """The dialect of this name. Raises WireError, listing the names, where there is none."""
+    found = next((dialect for dialect in known() if dialect.name == name), None)
+    if found is None:
+        raise WireError(f"no dialect {name!r}; the dialects are {', '.join(d.name for d in known())}")
+    return found
+
+
+def _foreign(point: EntryPoint) -> Dialect:
+    owner = f"the dialect {point.name!r} ({point.value})"
+    try:
+        loaded = point.load()
+        return _checked(loaded() if isinstance(loaded, type) else loaded, owner)
+    except WireError:
+        raise
+    except Exception as error:
+        raise WireError(f"{owner} does not load: {type(error).__name__}: {error}") from error
+
+
+def _checked(candidate: object, owner: str) -> Dialect:
+    if not isinstance(candidate, Dialect):
+        raise WireError(f"{owner} is no dialect: it lacks a name of the shape agentcheck.wire.Dialect")
+    return candidate

@@ -1,0 +1,272 @@
+"""OpenAI Chat Completions, and the many services that speak it: Azure, Mistral, Groq, vLLM, llama.cpp, …
+
+Source: https://platform.openai.com/docs/api-reference/chat. Tolerant of look-alikes in what it reads
+(arguments as an object, calls without index, content as parts), exact in what it writes.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from agentcheck.dialects.schema import json_schema_error as schema_error
+from agentcheck.dialects.streams import Calls, deltas
+from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
+from agentcheck.wire import WireError, WireReply, WireRequest, json_bytes, json_object, sse_events
+
+__all__ = ["failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
+
+name: Final = "openai-chat"
+
+_ROLES: Final = {
+    "system": "system", "developer": "system", "user": "user", "assistant": "assistant",
+    "tool": "tool", "function": "tool",
+}  # fmt: skip
+_FINISH: Final = {
+    "stop": "stop", "tool_calls": "calls", "function_call": "calls", "length": "length",
+    "content_filter": "filter", "model_length": "length", "max_tokens": "length",
+}  # fmt: skip
+_REASON: Final = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
+_ERRORS: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found"}
+_APART: Final = frozenset({"messages", "tools", "functions", "stream"})
+_USAGE: Final = {"prompt_tokens": 8, "completion_tokens": 4, "total_tokens": 12}
+_CREATED: Final = 1_700_000_000  # no clock in a reply: two runs of one script differ in ids alone
+
+
+def recognises(request: WireRequest) -> bool:
+    if not request.path.rstrip("/").endswith("/chat/completions"):
+        return False
+    try:
+        return "messages" in request.json()
+    except WireError:
+        return False
+
+
+def messages_json(request: WireRequest) -> str:
+    return json.dumps(request.json().get("messages"), indent=2, ensure_ascii=False)
+
+
+# --- requests: bytes to canonical ------------------------------------------------------
+
+
+def parse(request: WireRequest) -> Request:
+    body = request.json()
+    settings = {key: value for key, value in body.items() if key not in _APART}
+    legacy = _list(body, "functions")
+    if legacy:
+        settings["legacy_functions"] = True  # so that the reply comes back as function_call
+    return Request(
+        dialect=name,
+        messages=_messages(_list(body, "messages")),
+        tools=tuple(_tool(tool) for tool in [*_list(body, "tools"), *legacy]),
+        settings=settings,
+        schema=_schema(body.get("response_format")),
+        stream=body.get("stream") is True,
+    )
+
+
+def _list(body: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    items = body.get(key)
+    if not isinstance(items, list | None) or not all(isinstance(item, dict) for item in items or ()):
+        raise WireError(f"{key!r} in a {name} request must be a list of objects, found {_brief(items)}")
+    return items or []
+
+
+def _messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
+    """Legacy calls have no ids: each gets one by position, and its result finds it by function name."""
+    waiting: dict[str, str] = {}
+    messages = []
+    for position, item in enumerate(raw):
+        role = _ROLES.get(str(item.get("role")))
+        if role is None:
+            raise WireError(f"message {position} has role {item.get('role')!r}; the roles are {', '.join(_ROLES)}")
+        calls = _calls(item, f"function-call-{position}")
+        if isinstance(item.get("function_call"), dict):
+            waiting[calls[-1].name] = calls[-1].id
+        messages.append(Message(role, _text(item.get("content")), calls, _call_id(item, role, waiting)))
+    return tuple(messages)
+
+
+def _call_id(item: Mapping[str, Any], role: str, waiting: dict[str, str]) -> str | None:
+    if role != "tool":
+        return None
+    if item.get("tool_call_id") is not None:
+        return str(item["tool_call_id"])
+    called = str(item.get("name") or "")
+    return waiting.pop(called, called)
+
+
+def _calls(item: Mapping[str, Any], legacy_id: str = "") -> tuple[ToolCall, ...]:
+    calls = [_call(call) for call in _list(item, "tool_calls")]
+    legacy = item.get("function_call")
+    if isinstance(legacy, dict):
+        calls.append(ToolCall(str(legacy.get("name") or ""), _arguments(legacy.get("arguments")), legacy_id))
+    return tuple(calls)
+
+
+def _call(call: Mapping[str, Any]) -> ToolCall:
+    custom = call.get("custom")
+    function = custom if isinstance(custom, dict) else call.get("function")
+    if not isinstance(function, dict):
+        raise WireError(f"a tool call names no function: {_brief(call)}")
+    arguments = function.get("arguments", function.get("input"))  # `input`: the free text of a custom tool
+    return ToolCall(str(function.get("name") or ""), _arguments(arguments), str(call.get("id") or ""))
+
+
+def _arguments(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _text(content: Any) -> str:
+    """All text of a content; a part that is not text stays as its JSON, so that nothing sent is hidden."""
+    if isinstance(content, str) or content is None:
+        return content or ""
+    parts = content if isinstance(content, list) else [content]
+    return "\n".join(_part(part) for part in parts)
+
+
+def _part(part: Any) -> str:
+    text = part
+    if isinstance(part, dict):
+        text = part.get("refusal" if part.get("type") == "refusal" else "text")
+    return text if isinstance(text, str) else json.dumps(part, ensure_ascii=False)
+
+
+def _tool(tool: Mapping[str, Any]) -> ToolSpec:
+    kind = tool.get("type")
+    function = tool.get("function", tool)  # legacy functions, and some look-alikes, have no envelope
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or kind not in (None, "function"):
+        custom = tool.get("custom")
+        label = custom.get("name") if isinstance(custom, dict) else kind
+        return ToolSpec(str(label or "unnamed"), hosted=True)  # custom tools take free text: no schema either
+    parameters = function.get("parameters")
+    return ToolSpec(function["name"], str(function.get("description") or ""), {} if parameters is None else parameters)
+
+
+def _schema(response_format: Any) -> Mapping[str, Any] | None:
+    if not isinstance(response_format, dict):
+        return None
+    wrapper = response_format.get("json_schema", response_format)  # llama.cpp: {"type": "json_object", "schema": …}
+    schema = wrapper.get("schema") if isinstance(wrapper, dict) else None
+    return schema if isinstance(schema, dict) else None
+
+
+# --- replies: canonical to bytes -------------------------------------------------------
+
+
+def reply(decision: Decision, request: Request) -> WireReply:
+    legacy = bool(request.settings.get("legacy_functions"))
+    if legacy and len(decision.calls) > 1:
+        raise WireError(f"a legacy function_call reply carries one call, the decision has {len(decision.calls)}")
+    head = {"id": f"chatcmpl-{uuid4().hex}", "created": _CREATED, "model": str(request.settings.get("model", ""))}
+    reason = _REASON[_settled(decision.finish, bool(decision.calls))]
+    reason = "function_call" if legacy and reason == "tool_calls" else reason
+    message = {"role": "assistant", "content": decision.text or (None if decision.calls else ""), "refusal": None}
+    message |= _written(decision.calls, legacy=legacy)
+    if request.stream:
+        return _stream(head, message, reason, request)
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
+    body = head | {"object": "chat.completion", "choices": [choice], "usage": _USAGE}
+    return _json_reply(200, body)
+
+
+def _json_reply(status: int, body: Any, extra: Mapping[str, str] | None = None) -> WireReply:
+    return WireReply(status, {"content-type": "application/json", **(extra or {})}, (json_bytes(body),))
+
+
+def _written(calls: tuple[ToolCall, ...], *, legacy: bool) -> dict[str, Any]:
+    functions = [{"name": call.name, "arguments": call.arguments} for call in calls]
+    if not calls:
+        return {}
+    if legacy:
+        return {"function_call": functions[0]}
+    ids = [call.id or f"call_{uuid4().hex[:24]}" for call in calls]
+    return {"tool_calls": [{"id": i, "type": "function", "function": f} for i, f in zip(ids, functions, strict=True)]}
+
+
+def _settled(finish: str, has_calls: bool) -> str:
+    """One meaning of `finish` for all providers: calls when, and only when, there are calls to run."""
+    return ("calls" if has_calls else "stop") if finish in ("stop", "calls") else finish
+
+
+def _stream(head: dict[str, Any], message: dict[str, Any], reason: str, request: Request) -> WireReply:
+    with_usage = _mapping(request.settings.get("stream_options")).get("include_usage") is True
+    head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
+    payloads = [_chunk(head, delta) for delta in deltas(message)] + [_chunk(head, {}, reason)]
+    if with_usage:
+        payloads.append(head | {"choices": [], "usage": _USAGE})
+    events = tuple(b"data: " + json_bytes(payload) + b"\n\n" for payload in payloads)
+    return WireReply(200, {"content-type": "text/event-stream; charset=utf-8"}, (*events, b"data: [DONE]\n\n"))
+
+
+def _chunk(head: Mapping[str, Any], delta: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:
+    return {**head, "choices": [{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}]}
+
+
+def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
+    kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
+    error = {"message": message, "type": kind, "param": None, "code": _ERRORS.get(status)}
+    return _json_reply(status, {"error": error}, {} if retry_after is None else {"retry-after": f"{retry_after:g}"})
+
+
+# --- replies: bytes to canonical -------------------------------------------------------
+
+
+def parse_reply(reply: WireReply) -> Decision:
+    if reply.status >= 400:
+        raise WireError(f"the model answered {reply.status}: {_brief(reply.body.decode('utf-8', 'replace'))}")
+    return _parse_stream(reply) if reply.is_stream else _parse_json(json_object(reply.body, "the reply body"))
+
+
+def _parse_json(body: Mapping[str, Any]) -> Decision:
+    choices = _list(body, "choices")
+    if not choices or not isinstance(choices[0].get("message"), dict):
+        raise WireError(f"a {name} reply without a message in its first choice: {_brief(body)}")
+    message = choices[0]["message"]
+    text = _spoken(message.get("content")) or str(message.get("refusal") or "")
+    calls = _calls(message)
+    return Decision(text, calls, _finish(choices[0].get("finish_reason"), calls))
+
+
+def _parse_stream(reply: WireReply) -> Decision:
+    text, calls, reason = "", Calls(), None
+    for _, data in sse_events(reply.body):
+        if data.strip() == "[DONE]":
+            break
+        for choice in _choices(json_object(data, "an event of the stream")):
+            delta = _mapping(choice.get("delta"))
+            text += _spoken(delta.get("content")) or str(delta.get("refusal") or "")
+            calls.add(delta)
+            reason = choice.get("finish_reason") or reason
+    if reason is None:
+        raise WireError("the stream ended before a finish_reason: it was cut off")
+    return Decision(text, calls.all(), _finish(reason, calls.all()))
+
+
+def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if event.get("error"):
+        raise WireError(f"the stream broke off with an error: {_brief(event['error'])}")
+    return [choice for choice in _list(event, "choices") if choice.get("index", 0) == 0]
+
+
+def _spoken(content: Any) -> str:
+    """What the model said: text parts alone, without its reasoning."""
+    if not isinstance(content, list):
+        return content if isinstance(content, str) else ""
+    texts = (part.get("text") for part in content if isinstance(part, dict) and part.get("type", "text") == "text")
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _finish(reason: Any, calls: tuple[ToolCall, ...]) -> str:
+    return _settled(_FINISH.get(str(reason), "stop"), bool(calls))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 200 else text[:199] + "…"

@@ -1,0 +1,69 @@
+"""What is wrong with a tool's parameters, for the formats whose schema language is JSON Schema 2020-12."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import unquote
+
+_DATA: Final = frozenset({"const", "default", "enum", "example", "examples"})  # values, not schemas
+
+
+def json_schema_error(parameters: Mapping[str, Any]) -> str | None:
+    """One sentence, or None when valid. Empty parameters are valid: a tool without arguments."""
+    if not isinstance(parameters, Mapping):
+        return f"the parameters are a {type(parameters).__name__}, not a JSON Schema object"
+    if not parameters:
+        return None
+    try:
+        return _grammar_error(parameters) or _top_level_error(parameters) or _reference_error(parameters)
+    except RecursionError:
+        return "the schema is nested too deeply to read"
+
+
+def _grammar_error(schema: Mapping[str, Any]) -> str | None:
+    from jsonschema import Draft202012Validator  # late: an agent's process that is only watched never needs it
+    from jsonschema.exceptions import best_match
+
+    worst = best_match(Draft202012Validator(Draft202012Validator.META_SCHEMA).iter_errors(schema))
+    if worst is None:
+        return None
+    where = "".join(f"/{part}" for part in worst.absolute_path) or "/"
+    return f"{where}: {_short(worst.message)}"
+
+
+def _top_level_error(schema: Mapping[str, Any]) -> str | None:
+    found = schema.get("type")
+    return None if found == "object" else f'/: the top level must be of "type": "object", found {found!r}'
+
+
+def _reference_error(schema: Mapping[str, Any]) -> str | None:
+    missing = (ref for ref in _references(schema) if not _resolves(schema, ref))
+    return next((f"$ref {ref!r} points to nothing in this schema" for ref in missing), None)
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, Mapping):
+        ref = node.get("$ref")
+        if isinstance(ref, str) and (ref == "#" or ref.startswith("#/")):
+            yield ref
+        for key, value in node.items():
+            if key not in _DATA or (isinstance(value, Mapping) and "type" in value):  # a property may be named so
+                yield from _references(value)
+    elif isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+
+
+def _resolves(schema: Any, ref: str) -> bool:
+    for part in ref.split("/")[1:]:
+        key = unquote(part).replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, Mapping) and key in schema:
+            schema = schema[key]
+        elif isinstance(schema, list) and key.isdigit() and int(key) < len(schema):
+            schema = schema[int(key)]
+        else:
+            return False
+    return True
+
+
+def _short(text: str, limit: int = 200) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
