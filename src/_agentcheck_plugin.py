@@ -1,0 +1,56 @@
+"""The pytest options of agentcheck, and nothing else: it loads in about a millisecond.
+
+It lies outside the package so that it can say so when another distribution owns `agentcheck`.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+OWN = "pytest-agentcheck"
+NODES = "agentcheck::"  # "pytest agentcheck::F09-…", as pasted from a summary, selects that check
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("agentcheck", "judge an LLM agent on the 12 factors (any of these turns it on)")
+    flag, add = {"action": "store_true"}, group.addoption
+    add("--agentcheck", **flag, help="Judge the agent beside the tests of this project.")
+    add("--agentcheck-only", **flag, help="Judge the agent alone; collect no other tests.")
+    add("--agentcheck-target", metavar="MODULE:OBJECT", help="The agent, as pkg.module:object.")
+    many = {"action": "append", "default": []}
+    add("--agentcheck-factor", **many, type=int, metavar="N", help="Only the checks of factor N; may be repeated.")
+    add("--agentcheck-check", **many, metavar="ID", help="Only this check; may be repeated.")
+    add("--agentcheck-strict", **flag, help="Fail on SHOULD and MAY, and on what is not testable.")
+    add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    pasted = any(argument.startswith(NODES) for argument in config.args)
+    if pasted or any(value for name, value in vars(config.option).items() if name.startswith("agentcheck")):
+        if config.option.help or config.option.version:
+            return
+        _refuse_strangers()
+        if "agentcheck.checks" not in sys.modules:
+            pytest.register_assert_rewrite("agentcheck.checks")  # so that asserts show what they saw
+        config.pluginmanager.register(import_module("agentcheck.plugin"), "agentcheck.plugin")
+
+
+def _refuse_strangers() -> None:
+    """Raise UsageError where the import package `agentcheck` is not, or not only, ours."""
+    from importlib.metadata import packages_distributions
+    from importlib.util import find_spec
+
+    owners = sorted(set(packages_distributions().get("agentcheck", ())) - {OWN})
+    if owners:
+        name = owners[0]
+        raise pytest.UsageError(
+            f"the distribution {name!r} also owns the import package 'agentcheck', so {OWN} cannot run beside it; "
+            f"mend it with: pip uninstall -y {name} && pip install --force-reinstall --no-deps {OWN}"
+        )
+    spec = find_spec("agentcheck")
+    where = spec.origin if spec and spec.origin else "a folder without code"
+    home = Path(__file__).resolve().parent / "agentcheck"
+    if Path(where).resolve().parent != home:
+        raise pytest.UsageError(f"'agentcheck' is imported from {where}, which shadows {OWN} in {home}; rename it")

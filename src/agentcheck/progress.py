@@ -1,0 +1,46 @@
+"""Live progress: pytest's own letters, under one heading for each factor."""
+
+from typing import Final
+
+import pytest
+
+from _agentcheck_plugin import NODES
+from agentcheck.check import FACTORS
+
+_WIDTH: Final = 44
+
+
+def install(config: pytest.Config) -> None:
+    """Add headings to the terminal; not with `-q`, and not under xdist, where factors run side by side."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and config.get_verbosity() >= 0 and not config.pluginmanager.hasplugin("dsession"):
+        config.pluginmanager.register(Headings(reporter), "agentcheck-headings")
+
+
+def heading(factor: int) -> str:
+    return f"{factor:>2} {FACTORS[factor]}"
+
+
+class Headings:
+    """Writes the name of a factor before its first check."""
+
+    def __init__(self, reporter: pytest.TerminalReporter):
+        self._reporter = reporter
+        self._factor = 0
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        factor = int(nodeid.removeprefix(NODES)[1:3]) if nodeid.startswith(NODES) else 0
+        if factor and factor != self._factor:
+            self._announce(heading(factor))
+        self._factor = factor
+
+    def _announce(self, text: str) -> None:
+        self._reporter.ensure_newline()
+        if self._reporter.showlongtestinfo:
+            self._reporter.write(text, bold=True)  # pytest begins the line of each check by ending the one before
+            return
+        self._reporter.write(f"{text} ".ljust(_WIDTH, "."), bold=True)
+        self._reporter.write(" ")
+        # As though pytest had just written the name of the file: the letters follow on this line.
+        self._reporter.currentfspath = self._reporter.config.rootpath / NODES.removesuffix("::")
