@@ -56,7 +56,7 @@ def remarks(report: Row) -> Iterator[str]:
     following = report["next"]
     if "selected" in report:
         run = len({f["check"] for f in report["findings"]})
-        yield f"{run} of the profile's {_total(report)} checks were run. Only all of them give a level."
+        yield f"Checks run: {run} of the profile's {_total(report)}. Only all of them give a level."
     elif following is not None:
         status = {f["factor"]: f["status"] for f in report["factors"]}
         blocking = [f"factor {n} ({status[n].replace('_', ' ')})" for n in following["blocking"]]
