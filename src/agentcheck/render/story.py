@@ -98,8 +98,7 @@ def _launched(event: Event) -> _Told:
 
 
 def _asked_model(event: Event, number: int, before: dict[str, list[Any]]) -> _Told:
-    sent = _mapping(event.get("request")).get("messages")
-    now = list(sent) if isinstance(sent, Sequence) and not isinstance(sent, str) else []
+    now = _list(_mapping(event.get("request")).get("messages"))
     earlier = before.get(event.session)
     before[event.session] = now
     same = _common(earlier or [], now)
@@ -124,7 +123,7 @@ def _common(old: Sequence[Any], new: Sequence[Any]) -> int:
 
 def _message(message: Any) -> str:
     data = _mapping(message)
-    calls = "; ".join(_call(c) for c in data.get("calls") or ())
+    calls = "; ".join(_call(c) for c in _list(data.get("calls")))
     text = _cut(_text(data.get("text", "")))
     answers = f" for {_text(data['call_id'])}" if data.get("call_id") else ""
     said = ", ".join(part for part in (f'"{text}"' if text else "", f"calls {calls}" if calls else "") if part)
@@ -133,7 +132,7 @@ def _message(message: Any) -> str:
 
 def _replied(event: Event) -> _Told:
     decision = _mapping(event.get("decision"))
-    calls = [_call(c) for c in decision.get("calls") or ()]
+    calls = [_call(c) for c in _list(decision.get("calls"))]
     text = _cut(_text(decision.get("text", "")))
     ended = {"length": "; cut off at the length limit", "filter": "; stopped by a filter"}
     end = ended.get(_text(decision.get("finish", "")), "")
@@ -227,6 +226,10 @@ def _count(number: int, noun: str) -> str:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _text(value: Any) -> str:
