@@ -79,9 +79,10 @@ class ToolFails(_Combines):
     after: int = 0
     every: int = 1
 
-    def strikes(self, tool: str, nth: int) -> bool:
-        """Whether the nth call of this tool (from 1) is hit."""
-        return self.tool in ("*", tool) and _strikes(nth - self.after, self.every, self.times)
+    def strikes(self, tool: str, nth: int, overall: int) -> bool:
+        """Whether the nth call of this tool (from 1), the `overall`th of all calls, is hit."""
+        place = overall if self.tool == "*" else nth
+        return self.tool in ("*", tool) and _strikes(place - self.after, self.every, self.times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +110,8 @@ class Faults:
     def __and__(self, other: "Fault | Faults") -> "Faults":
         return Faults(self.faults + (other.faults if isinstance(other, Faults) else (other,)))
 
-    def on_tool(self, tool: str, nth: int) -> ToolFails | None:
-        return next((f for f in self.faults if isinstance(f, ToolFails) and f.strikes(tool, nth)), None)
+    def on_tool(self, tool: str, nth: int, overall: int) -> ToolFails | None:
+        return next((f for f in self.faults if isinstance(f, ToolFails) and f.strikes(tool, nth, overall)), None)
 
     def on_model(self, nth: int) -> ModelFails | None:
         return next((f for f in self.faults if isinstance(f, ModelFails) and f.strikes(nth)), None)

@@ -1,0 +1,1 @@
+"""One file for each kind of target: how it is launched, answered, resumed and killed."""

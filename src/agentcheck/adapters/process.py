@@ -1,0 +1,137 @@
+"""Callables and hosts: each launch and each resume is one forked process, answered message by message."""
+
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from agentcheck import framing
+from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
+from agentcheck.reducer import Answer, to_data
+from agentcheck.world import CutOff, World
+
+CLOCK = 1_780_000_000.0  # an instant in 2026, where a held clock stands
+
+
+class Stage:
+    """Runs jobs on one zygote and lets a world answer them."""
+
+    def __init__(self, zygote: Zygote, *, project: Path, known: set[str]):
+        self.zygote = zygote
+        self.project = project
+        self.known = known  # modules that forks had to import, and that the zygote imports from now on
+        self.count = 0
+
+    def play(self, world: World, job: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
+        """One process, from fork to end. What it said last comes back: {"files": …}, empty where it died."""
+        self.count += 1
+        sandbox = new_sandbox(self.zygote.sandbox, f"{machine.folder}-{self.count}")
+        _mirror(self.project, sandbox)
+        with self.zygote.run(self._job(job, sandbox, machine, world)) as fork:
+            last = self._converse(world, fork)
+        self._close(world, fork, job, sandbox)
+        if last.get("modules"):
+            self._learn(last["modules"])
+        return last
+
+    def _job(self, job: Mapping[str, Any], sandbox: Path, machine: Machine, world: World) -> dict[str, Any]:
+        environment = {"HOME": str(sandbox), "TMPDIR": str(sandbox / "tmp"), "TZ": machine.zone}
+        return {
+            **job,
+            "sandbox": str(sandbox),
+            "stdout": str(sandbox / "stdout.txt"),
+            "stderr": str(sandbox / "stderr.txt"),
+            "environment": environment,
+            "clock": machine.clock,
+            "largest_file": LARGEST_FILE,
+            "memory": world.target.limits.memory_bytes,
+        }
+
+    def _converse(self, world: World, fork: Fork) -> dict[str, Any]:
+        deadline = time.monotonic() + world.target.limits.seconds
+        try:
+            while True:
+                fork.channel.settimeout(max(0.01, deadline - time.monotonic()))
+                message = framing.receive(fork.channel)
+                if message["op"] == "done":
+                    framing.send(fork.channel, {})
+                    return message
+                framing.send(fork.channel, self._answer(world, fork, message))
+        except CutOff as cut:
+            world.trace.append("killed", point=cut.point, pid=fork.pid)
+            fork.kill()
+        except TimeoutError:
+            fork.kill()
+            world.trace.append("finished", status="timeout", pid=fork.pid, seconds=world.target.limits.seconds)
+        except framing.Closed:
+            pass
+        return {}
+
+    def _answer(self, world: World, fork: Fork, message: Mapping[str, Any]) -> dict[str, Any]:
+        if world.stop is None or not world.stop.ask:
+            return world.handle(message)
+        try:
+            return world.handle(message)
+        except CutOff as cut:  # asked to stop, not killed: the crossing itself goes on
+            world.trace.append("probe", name="asked_to_stop", value=cut.point)
+            fork.kill(signal.SIGTERM)
+            return world.handle(message) if cut.point.startswith("before") else {}
+
+    def _close(self, world: World, fork: Fork, job: Mapping[str, Any], sandbox: Path) -> None:
+        """Say how a process ended that did not say so itself, and what it left behind."""
+        trace = world.trace
+        if fork.ended.left:
+            trace.append("probe", name="left_running", value=list(fork.ended.left), pid=fork.pid)
+        over = {e.session for e in trace.of("finished") if e.pid == fork.pid}
+        was_killed = any(e.type == "killed" and e.pid == fork.pid for e in trace)
+        for one in job["sessions"]:
+            if one["name"] not in over and not was_killed and trace.status != "timeout":
+                ending = {"status": "exited", "code": fork.ended.code, "said": _last_line(sandbox / "stderr.txt")}
+                trace.append("finished", session=one["name"], pid=fork.pid, **ending)
+
+    def _learn(self, modules: Sequence[str]) -> None:
+        """Let the zygote import what forks imported, the user's own modules excepted: those belong to a run."""
+        import importlib.util
+
+        fresh = [m for m in modules if m not in self.known]
+        self.known.update(fresh)
+        safe = [m for m in fresh if not m.startswith("_") and "." in m and _installed(m, importlib.util)]
+        if safe:
+            self.zygote.learn(safe)
+
+
+def _last_line(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 2000))
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    except OSError:  # the agent has deleted its directory
+        return ""
+    return lines[-1][:300] if lines else ""
+
+
+def _installed(name: str, util: Any) -> bool:
+    top = name.partition(".")[0]
+    try:
+        spec = util.find_spec(top)
+    except (ImportError, ValueError):
+        return False
+    return bool(spec and spec.origin and "site-packages" in spec.origin)
+
+
+def _mirror(project: Path, sandbox: Path) -> None:
+    """The project's files under their relative names, so that `open("prompts/system.md")` works."""
+    skipped = {".git", ".venv", "venv", "node_modules", "__pycache__", ".agentcheck", "reports", sandbox.name}
+    for entry in project.iterdir():
+        if entry.name not in skipped and not (sandbox / entry.name).exists():
+            (sandbox / entry.name).symlink_to(entry)
+
+
+def session(name: str, trigger: Any, store: Path | None = None) -> dict[str, Any]:
+    return {"name": name, "trigger": trigger, "store": str(store) if store else None}
+
+
+def resumption(name: str, store: Path, answers: Mapping[str, Answer]) -> dict[str, Any]:
+    told = [{"id": id, "answer": to_data(answer)} for id, answer in answers.items()]
+    return {"name": name, "resume": True, "store": str(store), "answers": told, "trigger": None}

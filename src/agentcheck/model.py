@@ -1,0 +1,139 @@
+"""Where the model's replies come from: a script, agentcheck's own decisions, or a recording."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from agentcheck.intents import Intent, as_tools, offered
+from agentcheck.jsonvalues import example
+from agentcheck.messages import Decision, Request, ToolCall, ToolSpec
+from agentcheck.scenario import Call, Scenario, Turn, arguments_text, finish
+from agentcheck.wire import WireReply, WireRequest
+
+
+class Model(Protocol):
+    """One request in, one reply out: a decision, bytes as they were recorded, or None for a miss."""
+
+    def reply(self, session: str, request: Request, wire: WireRequest | None) -> Decision | WireReply | None: ...
+
+
+def catalog(request: Request, scenario: Scenario) -> tuple[ToolSpec, ...]:
+    """What the model can choose from: native tools, or intents in the schema of its content."""
+    return request.tools or as_tools(offered(request, scenario))
+
+
+@dataclass
+class Script:
+    """Plays turns in order; after the last one `then` for ever. Each session has a place of its own.
+
+    Without turns it decides by itself: each tool that `may_call` allows once, with arguments from
+    its schema, then the end. After a resume, a request that was asked before gets the same answer.
+    """
+
+    turns: tuple[Turn, ...] | None
+    scenario: Scenario
+    ending: str | None = None  # the tool or intent that ends a run, where plain text does not
+    then: Turn = field(default_factory=finish)
+    may_call: Callable[[str], bool] = lambda tool: True
+    place: dict[str, int] = field(default_factory=dict)
+    resumed: set[str] = field(default_factory=set)
+    _asked: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    _made: dict[str, list[Turn]] = field(default_factory=dict)
+
+    def reply(self, session: str, request: Request, wire: WireRequest | None) -> Decision:
+        place = self._place(session, request)
+        self.place[session] = place + 1
+        return self._decided(self._turn(session, place, request), request)
+
+    def _place(self, session: str, request: Request) -> int:
+        history, key = self._asked.setdefault(session, []), fingerprint(request)
+        place = self.place.get(session, 0)
+        if session in self.resumed:
+            self.resumed.discard(session)
+            place = next((p for k, p in reversed(history) if k == key), place)
+        history.append((key, place))
+        return place
+
+    def _turn(self, session: str, place: int, request: Request) -> Turn:
+        if self.turns is not None:
+            return self.turns[place] if place < len(self.turns) else self.then
+        made = self._made.setdefault(session, [])
+        if place >= len(made):
+            made.append(self._improvised(made, request))
+        return made[place]
+
+    def _improvised(self, made: list[Turn], request: Request) -> Turn:
+        called = {call.tool for turn in made for call in turn.calls}
+        for spec in catalog(request, self.scenario):
+            if spec.name not in called and spec.name != self.ending and not spec.hosted and self.may_call(spec.name):
+                return Turn(calls=(Call(spec.name, example(spec.parameters)),))
+        return self.then
+
+    def _decided(self, turn: Turn, request: Request) -> Decision:
+        intents = {i.name: i for i in offered(request, self.scenario)}
+        if turn.ends and self.ending:
+            return self._ended(turn, request, intents)
+        if not turn.calls:
+            return Decision(text=self._prose(turn, intents))
+        if intents:
+            return Decision(text=self._written(turn.calls[0], intents))
+        calls = tuple(self._call(c) for c in turn.calls)
+        return Decision(text=turn.text, calls=calls, finish="calls")
+
+    def _ended(self, turn: Turn, request: Request, intents: Mapping[str, Intent]) -> Decision:
+        spec = next((s for s in catalog(request, self.scenario) if s.name == self.ending), None)
+        arguments = example(spec.parameters, text=turn.text) if spec else {}
+        return self._decided(Turn(calls=(Call(str(self.ending), arguments),)), request)
+
+    def _prose(self, turn: Turn, intents: Mapping[str, Intent]) -> str:
+        """A final answer, in an intent of its own where the content must be JSON."""
+        if turn.verbatim or not intents:
+            return turn.text
+        closing = next(iter(reversed(intents.values())))
+        return closing.written(example(closing.parameters, text=turn.text))
+
+    def _written(self, call: Call, intents: Mapping[str, Intent]) -> str:
+        pattern = intents.get(call.tool) or next(iter(intents.values()))
+        arguments: Any = call.arguments
+        if isinstance(arguments, str):
+            return pattern.written({}).replace("{}", arguments) if pattern.inside else arguments
+        named = Intent(call.tool, pattern.key, {}, pattern.path, pattern.inside)
+        return named.written(arguments)
+
+    @staticmethod
+    def _call(call: Call) -> ToolCall:
+        return ToolCall(call.tool, arguments_text(call.arguments), call.id or "")
+
+
+@dataclass
+class Replay:
+    """Plays a recording back; a request that matches nothing is a miss."""
+
+    player: Any  # agentcheck.cassette's player
+
+    def reply(self, session: str, request: Request, wire: WireRequest | None) -> WireReply | None:
+        return self.player.answer(wire) if wire is not None else None  # type: ignore[no-any-return]
+
+
+def fingerprint(request: Request) -> str:
+    """What a request says, its ids left out."""
+    return json.dumps([(m.role, m.text, [(c.name, c.arguments) for c in m.calls]) for m in request.messages])
+
+
+def intent_call(decision: Decision, request: Request, scenario: Scenario) -> tuple[ToolCall, ...]:
+    """The calls of a decision, those written as JSON in the content included."""
+    if decision.calls or not decision.text.lstrip().startswith("{"):
+        return decision.calls
+    try:
+        body = json.loads(decision.text)
+    except ValueError:
+        return ()
+    for intent in offered(request, scenario):
+        found = body
+        for wrapper in intent.path:
+            found = found.get(wrapper, {}) if isinstance(found, dict) else {}
+        if isinstance(found, dict) and found.get(intent.key) == intent.name:
+            arguments = found.get(intent.inside, {}) if intent.inside else {k: v for k, v in found.items() if k != intent.key}
+            return (ToolCall(intent.name, json.dumps(arguments, ensure_ascii=False)),)
+    return ()

@@ -1,0 +1,137 @@
+"""An audit hook that keeps the agent on the stage: no processes, no strays, no writes outside.
+
+Everything refused is reported to the lab with the line of the user's code that tried it.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+_SPAWNS: Final = frozenset(
+    {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
+)
+_WRITES: Final = {
+    "os.remove": (0,),
+    "os.rename": (0, 1),
+    "os.rmdir": (0,),
+    "os.mkdir": (0,),
+    "os.link": (0, 1),
+    "os.symlink": (1,),
+    "os.truncate": (0,),
+    "os.chmod": (0,),
+    "os.chown": (0,),
+    "shutil.rmtree": (0,),
+    "shutil.move": (0, 1),
+    "sqlite3.connect": (0,),
+}
+_WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_HARMLESS: Final = ("/dev/", "/proc/self/")
+
+Report = Callable[[str, str, str], None]  # what, detail, where
+
+
+class Guard:
+    """Refuses and reports; `armed` is off while the stage itself works."""
+
+    def __init__(self) -> None:
+        self.armed = False
+        self.may_spawn = False
+        self.writable: tuple[str, ...] = ()
+        self.project: tuple[str, ...] = ()
+        self.report: Report = lambda what, detail, where: None
+        self.files_read: set[str] = set()
+        self.watch: Callable[[str, tuple[Any, ...]], None] | None = None  # a purity watch, if one is on
+        self._inside = False
+
+    def install(self) -> None:
+        sys.addaudithook(self._hook)
+
+    def _hook(self, event: str, args: tuple[Any, ...]) -> None:
+        if not self.armed or self._inside:
+            return
+        handler = _HANDLERS.get(event)
+        if handler is None:
+            return
+        self._inside = True
+        try:
+            if self.watch is not None:
+                self.watch(event, args)
+            refused = handler(self, event, args)
+        finally:
+            self._inside = False
+        if refused:
+            self._refuse(*refused)
+
+    def _refuse(self, what: str, detail: str) -> None:
+        self._inside = True
+        try:
+            self.report(what, detail, where(self.project))
+        finally:
+            self._inside = False
+        raise PermissionError(f"agentcheck refuses this {what}: {detail}")
+
+    def _spawn(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
+        if self.may_spawn:
+            return None
+        return "process", f"{event} {_short(args[0]) if args else ''}".strip()
+
+    def _connect(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
+        if event == "socket.getaddrinfo":
+            return None if args[0] in (None, "localhost", "127.0.0.1", "::1") else ("connection", _short(args[0]))
+        address = args[1] if len(args) > 1 else None
+        if isinstance(address, (str, bytes)):
+            return None  # a local socket
+        return "connection", _short(address)
+
+    def _open(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
+        path, mode, flags = (*args, None, 0)[:3]
+        if not isinstance(path, (str, bytes, os.PathLike)):
+            return None
+        name = os.path.realpath(os.fsdecode(path))
+        if (isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & _WRITE_FLAGS:
+            return self._write(name)
+        if name.startswith(self.project):
+            self.files_read.add(name)
+        return None
+
+    def _change(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
+        for index in _WRITES[event]:
+            path = args[index] if index < len(args) else None
+            if isinstance(path, (str, bytes, os.PathLike)) and os.fsdecode(path) not in ("", ":memory:"):
+                folder, base = os.path.split(os.path.abspath(os.fsdecode(path)))
+                refused = self._write(os.path.join(os.path.realpath(folder), base))
+                if refused:
+                    return refused
+        return None
+
+    def _write(self, name: str) -> tuple[str, str] | None:
+        if name.startswith((*self.writable, *_HARMLESS)) or "__pycache__" in name or name.startswith("file:"):
+            return None
+        return "write", name
+
+
+_HANDLERS: Final[dict[str, Callable[[Guard, str, tuple[Any, ...]], tuple[str, str] | None]]] = {
+    **dict.fromkeys(_SPAWNS, Guard._spawn),
+    **dict.fromkeys(("socket.connect", "socket.getaddrinfo", "socket.sendto"), Guard._connect),
+    "open": Guard._open,
+    **dict.fromkeys(_WRITES, Guard._change),
+}
+
+
+def where(project: tuple[str, ...]) -> str:
+    """The innermost line of the user's own code on the stack, as file:line."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if name.startswith(project) and "site-packages" not in name:
+            return f"{Path(name).name}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else text[:117] + "..."

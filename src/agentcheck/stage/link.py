@@ -1,0 +1,37 @@
+"""The one socket to the lab: each crossing is a question, and the agent waits for the answer."""
+
+import os
+import socket
+import threading
+from contextvars import ContextVar
+from typing import Any
+
+from agentcheck import framing
+
+session: ContextVar[str] = ContextVar("agentcheck_session", default="main")
+
+
+class Link:
+    """Asks the lab; safe to use from any thread, one question at a time."""
+
+    def __init__(self, channel: socket.socket):
+        self._channel = channel
+        self._lock = threading.Lock()
+        self._pid = os.getpid()
+
+    def ask(self, op: str, **data: Any) -> dict[str, Any]:
+        """Report a crossing and return what the lab says. A lab that is gone ends the process."""
+        message = {"op": op, "session": session.get(), "pid": os.getpid(), **data}
+        try:
+            with self._lock:
+                framing.send(self._channel, message)
+                return framing.receive(self._channel)
+        except framing.Closed:
+            os._exit(70)
+
+    def receive(self) -> dict[str, Any]:
+        """The lab's next instruction, for targets that the lab drives step by step."""
+        return framing.receive(self._channel)
+
+    def send(self, message: dict[str, Any]) -> None:
+        framing.send(self._channel, message)

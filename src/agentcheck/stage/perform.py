@@ -1,0 +1,226 @@
+"""Performing one run of a callable or a host inside the forked process."""
+
+import asyncio
+import base64
+import gc
+import inspect
+import sys
+import traceback
+import types
+import typing
+import warnings
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from agentcheck import reducer as vocabulary
+from agentcheck.stage import clock
+from agentcheck.stage.guard import Guard
+from agentcheck.stage.intercept import in_its_own_thread, intercepted
+from agentcheck.stage.link import Link, session
+from agentcheck.stage.tools import Toolbox, answer_input, plain
+from agentcheck.target import Target
+
+TASK = "Please do the job that you are made for."
+
+
+class Performance:
+    """One process of the agent: its sessions, its boundaries, and how each session ended."""
+
+    def __init__(self, link: Link, target: Target, module: types.ModuleType, guard: Guard, job: Mapping[str, Any]):
+        self.link = link
+        self.target = target
+        self.job = job
+        self.guard = guard
+        subject = target.host if job["kind"] == "H" else target.run
+        self.toolbox = Toolbox(link, target, subject, module, guard)
+        self.inside: list[Mapping[str, Any]] = []  # sessions to run in the middle of the first one
+        self.requests = 0
+
+    def play(self) -> None:
+        """Run the job's sessions and tell the lab how each ended."""
+        answer_input(self.link)
+        self.toolbox.bind_approval()
+        sessions = list(self.job["sessions"])
+        if self.job.get("interleaved"):
+            self.inside = sessions[1:]
+            sessions = sessions[:1]
+        with warnings.catch_warnings(record=True) as caught, clock.held_at(self.job.get("clock")):
+            warnings.simplefilter("always")
+            with intercepted(self.ask_model):
+                for number, one in enumerate(sessions):
+                    self.perform(one, apart=number > 0)
+                while self.inside:
+                    self.perform(self.inside.pop(0), apart=True)
+                gc.collect()
+        never = [str(w.message) for w in caught if "was never awaited" in str(w.message)]
+        if never:
+            self.link.ask("probe", name="never_awaited", value=never[0])
+        if self.job.get("context") and self.target.context:
+            self._show_context()
+
+    def _show_context(self) -> None:
+        from agentcheck.stage.tools import named
+
+        view = named(str(self.target.context))
+        self.link.ask("probe", name="context", value=plain(view(Path(self.job["store"])) if self.job.get("store") else view()))
+
+    def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
+        if apart:
+            in_its_own_thread(lambda: self._perform(one))
+        else:
+            self._perform(one)
+
+    def _perform(self, one: Mapping[str, Any]) -> None:
+        session.set(one["name"])
+        try:
+            result = self._call(one)
+            if inspect.isawaitable(result):
+                result = asyncio.run(_wait(result))
+        except BaseException as error:
+            self.link.ask("finished", status="failed", **failure(error))
+        else:
+            self.link.ask("finished", **ending(result))
+
+    def _call(self, one: Mapping[str, Any]) -> Any:
+        if self.job["kind"] == "C":
+            return call_run(self.target.run, one["trigger"])
+        store = Path(one["store"])
+        if one.get("resume"):
+            answers = [vocabulary.HumanAnswered(a["id"], vocabulary.answer_from(a["answer"])) for a in one["answers"]]
+            return self.target.host.resume(store, answers)
+        return self.target.host.launch(one["trigger"], store)
+
+    def ask_model(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+        """What the lab says to one HTTP request; binding tools first where the lab asks for it."""
+        self.requests += 1
+        if self.requests == 2 and self.inside:
+            waiting, self.inside = self.inside, []
+            for one in waiting:
+                self.perform(one, apart=True)
+        reply = self.link.ask("http", method=method, url=url, headers=headers, body=base64.b64encode(body).decode())
+        while reply["do"] == "bind":
+            reply = self.link.ask("bound", tools={tool: self.toolbox.bind(tool) for tool in reply["tools"]})
+        return reply
+
+
+async def _wait(awaitable: Any) -> Any:
+    return await awaitable
+
+
+def ending(result: Any) -> dict[str, Any]:
+    """How a session ended, from what the agent returned."""
+    if type(result).__name__ == "Paused" and hasattr(result, "questions"):
+        return {"status": "waiting", "questions": [_question(q) for q in result.questions]}
+    if type(result).__name__ == "Finished" and hasattr(result, "result"):
+        result = result.result
+    return {"status": "finished", "result": plain(result), "plain": is_plain(result)}
+
+
+def _question(question: Any) -> dict[str, Any]:
+    call = getattr(question, "call", None)
+    return {
+        "id": question.id,
+        "kind": question.kind,
+        "text": question.text,
+        "call": {"name": call.name, "arguments": call.arguments, "id": call.id} if call is not None else None,
+        "deadline": getattr(question, "deadline", None),
+    }
+
+
+def is_plain(result: Any) -> bool:
+    """Whether an answer is data that could be sent on: JSON types, dataclasses, models."""
+    if result is None or isinstance(result, (str, int, float, bool)):
+        return True
+    if isinstance(result, (list, tuple)):
+        return all(is_plain(item) for item in result)
+    if isinstance(result, dict):
+        return all(isinstance(k, str) and is_plain(v) for k, v in result.items())
+    return hasattr(result, "model_dump") or hasattr(result, "__dataclass_fields__")
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """An exception that ended a session, for people: kind, message, and the line in their code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = str(Path(__file__).parents[1])
+    theirs = [f for f in frames if not f.filename.startswith(ours) or "fixtures" in f.filename]
+    last = theirs[-1] if theirs else None
+    return {
+        "error": {
+            "kind": type(error).__name__,
+            "message": str(error)[:2000],
+            "where": f"{Path(last.filename).name}:{last.lineno}" if last else "",
+        }
+    }
+
+
+# --- what `run` receives ---------------------------------------------------------------------
+
+
+class BadTrigger(TypeError):
+    """The callable's parameters and the scenario's trigger do not fit."""
+
+
+def call_run(run: Callable[..., Any], trigger: Any) -> Any:
+    """Call the user's function with the trigger in the form that its signature asks for."""
+    parameters = _required(run)
+    names = [p.name for p in parameters]
+    if not names:
+        return run() if not _takes_one(run) else run(_shaped(_first(run), trigger))
+    if len(names) == 1:
+        return run(_shaped(parameters[0], trigger)) if parameters[0].kind is not parameters[0].KEYWORD_ONLY else run(**{names[0]: _shaped(parameters[0], trigger)})
+    if isinstance(trigger, dict) and set(names) <= set(trigger):
+        return run(**trigger)
+    wanted = ", ".join(f'{n} = "…"' for n in names)
+    raise BadTrigger(
+        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; give them in the scenario: trigger = {{{wanted}}}"
+    )
+
+
+def _required(run: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [
+        p
+        for p in inspect.signature(run).parameters.values()
+        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+
+
+def _takes_one(run: Callable[..., Any]) -> bool:
+    return any(p.kind is not p.VAR_KEYWORD for p in inspect.signature(run).parameters.values())
+
+
+def _first(run: Callable[..., Any]) -> inspect.Parameter:
+    return next(iter(inspect.signature(run).parameters.values()))
+
+
+def _shaped(parameter: inspect.Parameter, trigger: Any) -> Any:
+    kind = parameter.annotation
+    if isinstance(kind, str):
+        kind = getattr(builtins_types, kind, None) or _evaluated(kind, parameter)
+    task = TASK if trigger is None else trigger
+    if hasattr(kind, "model_validate"):
+        return _model(kind, task)
+    if kind is dict or typing.get_origin(kind) is dict:
+        return task if isinstance(task, dict) else {parameter.name: task}
+    if kind is str and isinstance(task, dict) and len(task) == 1:
+        return next(iter(task.values()))
+    return task
+
+
+builtins_types = types.SimpleNamespace(str=str, dict=dict)
+
+
+def _evaluated(annotation: str, parameter: inspect.Parameter) -> Any:
+    for module in list(sys.modules.values()):
+        found = getattr(module, "__dict__", {}).get(annotation)
+        if isinstance(found, type) and hasattr(found, "model_validate"):
+            return found
+    return dict if annotation.startswith(("dict", "Dict")) else None
+
+
+def _model(kind: Any, task: Any) -> Any:
+    from agentcheck.jsonvalues import example
+
+    if isinstance(task, dict):
+        return kind.model_validate(task)
+    return kind.model_validate(example(kind.model_json_schema(), text=str(task)))

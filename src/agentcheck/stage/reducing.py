@@ -1,0 +1,107 @@
+"""A reducer on the stage: the lab sends events, the reducer answers with states and commands.
+
+States stay here under a handle; their JSON goes to the lab, so that another process can load it.
+"""
+
+import json
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from agentcheck import reducer as vocabulary
+from agentcheck.framing import Closed
+from agentcheck.stage.guard import Guard
+from agentcheck.stage.link import Link
+from agentcheck.stage.perform import failure
+from agentcheck.stage.purity import Watch
+
+
+class Codec:
+    """The reducer's state to JSON and back, by the annotation of `reduce`'s first parameter."""
+
+    def __init__(self, reducer: Any):
+        self._adapter = None
+        kind = self._annotation(reducer)
+        if kind is not None:
+            from pydantic import TypeAdapter
+
+            self._adapter = TypeAdapter(kind)
+
+    @staticmethod
+    def _annotation(reducer: Any) -> Any:
+        try:
+            hints = typing.get_type_hints(reducer.reduce)
+        except Exception:  # an unresolvable forward reference: the state is taken as plain JSON
+            return None
+        kind = next((k for name, k in hints.items() if name != "return"), None)
+        is_model = hasattr(kind, "model_validate") or hasattr(kind, "__dataclass_fields__")
+        return kind if is_model else None
+
+    def dump(self, state: Any) -> Any:
+        """The state as JSON data. Raises TypeError or ValueError where it is not plain data."""
+        if self._adapter is not None:
+            return json.loads(self._adapter.dump_json(state))
+        return json.loads(json.dumps(state, allow_nan=False))
+
+    def load(self, data: Any) -> Any:
+        return self._adapter.validate_python(data, strict=False) if self._adapter is not None else json.loads(json.dumps(data))
+
+
+class Service:
+    """Answers the lab's instructions: start, reduce, load."""
+
+    def __init__(self, reducer: Any, guard: Guard):
+        self.reducer = reducer
+        self.codec = Codec(reducer)
+        self.states: list[Any] = []
+        self.guard = guard
+
+    def answer(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out one order; what the reducer raises is an answer, too."""
+        try:
+            if order["op"] == "load":
+                return self._kept(vocabulary.Step(self.codec.load(order["json"])))
+            work = self._work(order)
+            if order.get("watch"):
+                return self._watched(order, work)
+            return self._kept(work())
+        except Exception as error:
+            return failure(error)
+
+    def _work(self, order: Mapping[str, Any]) -> Any:
+        if order["op"] == "start":
+            trigger = order["trigger"]
+            return lambda: self.reducer.start(trigger)
+        state, event = self.states[order["state"]], vocabulary.event_from(order["event"])
+        return lambda: self.reducer.reduce(state, event)
+
+    def _watched(self, order: Mapping[str, Any], work: Any) -> dict[str, Any]:
+        before = self.codec.dump(self.states[order["state"]]) if "state" in order else None
+        with Watch(self.reducer, self.guard) as watch:
+            first = work()
+        kept = self._kept(first)
+        second = self._kept(self._work(order)())
+        differs = {k: (kept[k], second[k]) for k in ("json", "commands") if kept[k] != second[k]}
+        mutated = before is not None and self.codec.dump(self.states[order["state"]]) != before
+        return {**kept, "impure": watch.seen, "changed": watch.changed, "mutated": mutated, "differs": differs}
+
+    def _kept(self, step: Any) -> dict[str, Any]:
+        self.states.append(step.state)
+        answer: dict[str, Any] = {"state": len(self.states) - 1, "json": None, "commands": vocabulary.to_data(list(step.commands))}
+        try:
+            answer["json"] = self.codec.dump(step.state)
+        except Exception as error:
+            answer["opaque"] = f"{type(error).__name__}: {error}"[:300]
+        return answer
+
+
+def serve(link: Link, reducer: Any, guard: Guard, job: Mapping[str, Any]) -> None:
+    """Answer orders until the lab says that it is enough."""
+    service = Service(reducer, guard)
+    tools = [vocabulary.to_data(tool) for tool in reducer.tools]
+    link.send({"tools": tools})
+    try:
+        while (order := link.receive())["op"] != "done":
+            link.send(service.answer(order))
+    except Closed:
+        return

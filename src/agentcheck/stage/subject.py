@@ -1,0 +1,123 @@
+"""Finding what the user named: a Target, a reducer, a host, or a plain callable."""
+
+import importlib
+import inspect
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from agentcheck.target import DECLARED, Limits, Target, ToolBinding
+
+
+class BadTarget(Exception):
+    """The target is not usable; the message says what, where, and how to mend it."""
+
+
+def resolve(spec: Mapping[str, Any]) -> Target:
+    """The target that the configuration names, its declarations overlaid. Raises BadTarget."""
+    base = as_target(load(spec["target"]), spec["target"]) if spec.get("target") else Target()
+    parts = {part: load(spec[part]) for part in ("reducer", "run", "host") if spec.get(part)}
+    declared = {k: v for k, v in spec.get("declared", {}).items() if k in DECLARED}
+    if "tools" in declared:
+        declared["tools"] = {**base.tools, **{n: _binding(b) for n, b in declared["tools"].items()}}
+    limits = replace(base.limits, **spec.get("declared", {}).get("limits", {}))
+    target = replace(base, **parts, **declared, limits=limits)
+    if not target.kinds.strip("W"):
+        raise BadTarget("no target: name one with --agentcheck-target module:object")
+    return target if target.name else replace(target, name=_name(spec))
+
+
+def _binding(data: Any) -> Any:
+    return ToolBinding(**data) if isinstance(data, dict) else data
+
+
+def _name(spec: Mapping[str, Any]) -> str:
+    named = str(spec.get("target") or spec.get("run") or spec.get("host") or spec.get("reducer") or "agent")
+    return named.replace(":", ".")
+
+
+def load(reference: str) -> Any:
+    """The object of "package.module:attribute". Raises BadTarget in one sentence."""
+    module_name, _, path = reference.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+            raise BadTarget(f"{reference}: there is no module {error.name!r} in {_looked_in()}") from None
+        raise BadTarget(f"{reference}: importing it failed: {error}; install {error.name!r}") from None
+    except BaseException as error:
+        raise BadTarget(f"{reference}: importing it raised {_said(error)}") from None
+    found: Any = module
+    for part in path.split(".") if path else ():
+        if not hasattr(found, part):
+            names = ", ".join(n for n in dir(found) if callable(getattr(found, n, None)) and not n.startswith("_"))
+            raise BadTarget(f"{reference}: {module_name} has no {part!r}; it has {names[:200] or 'nothing callable'}")
+        found = getattr(found, part)
+    return found
+
+
+def _looked_in() -> str:
+    return " or ".join(dict.fromkeys(p for p in sys.path[:3] if p)) or "the current directory"
+
+
+def _said(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
+    where = f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}{': ' + text[0][:300] if text else ''}{where}"
+
+
+def as_target(found: Any, reference: str) -> Target:
+    """A Target for whatever object was named, told by its shape. Raises BadTarget."""
+    if isinstance(found, Target):
+        return found
+    if inspect.ismodule(found) and isinstance(getattr(found, "target", None), Target):
+        return found.target  # type: ignore[no-any-return]
+    if hasattr(found, "start") and hasattr(found, "reduce"):
+        return Target(reducer=found() if isinstance(found, type) else found)
+    if hasattr(found, "launch") and hasattr(found, "resume"):
+        return Target(host=found() if isinstance(found, type) else found)
+    if callable(found) and not isinstance(found, type):
+        return Target(run=found)
+    kind = "a module" if inspect.ismodule(found) else f"{type(found).__name__}"
+    raise BadTarget(
+        f"{reference} is {kind}, which cannot be run; name a function `run(task)`, "
+        "an object with `launch` and `resume`, or one with `start` and `reduce`"
+    )
+
+
+def declarations(target: Target) -> dict[str, Any]:
+    """What the target says of itself, as JSON."""
+    said = {name: getattr(target, name) for name in DECLARED}
+    said["tools"] = {tool: _told(target.binding(tool)) for tool in target.tools}
+    said["limits"] = {f: getattr(target.limits, f) for f in Limits.__dataclass_fields__}
+    return json.loads(json.dumps(said, default=os.fspath))  # type: ignore[no-any-return]
+
+
+def _told(binding: ToolBinding) -> dict[str, Any]:
+    bound = binding.bind if isinstance(binding.bind, (str, type(None))) else getattr(binding.bind, "__qualname__", "?")
+    return {"bind": bound, "inject": binding.inject, "key": binding.key, "returns": binding.returns, "allow": binding.allow}
+
+
+def signature(run: Any) -> list[dict[str, Any]]:
+    """The parameters of a callable that must be given: name, and what it wants."""
+    try:
+        parameters = inspect.signature(run).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [
+        {"name": p.name, "required": p.default is p.empty, "positional": p.kind is not p.KEYWORD_ONLY}
+        for p in parameters
+        if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+    ]
+
+
+def module_of(target: Target) -> Any:
+    """The module in which to look for the target's tools."""
+    part = next(p for p in (target.run, target.host, target.reducer) if p is not None)
+    name = part.__name__ if inspect.ismodule(part) else getattr(part, "__module__", None) or type(part).__module__
+    return sys.modules.get(name) or sys.modules["__main__"]

@@ -1,0 +1,204 @@
+"""A process that has imported the target and forks one child for each run.
+
+Started as `python -m agentcheck.stage.zygote FD`; FD is a socket to the lab. The first message
+holds the specification; then each message with a file descriptor starts one run in a fork.
+"""
+
+import contextlib
+import ctypes
+import os
+import platform
+import resource
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agentcheck import framing
+from agentcheck.stage import clock
+from agentcheck.stage.guard import Guard
+from agentcheck.stage.link import Link
+from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature
+from agentcheck.target import Target
+
+_SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
+guard = Guard()
+_sleeps: list[float] = []
+_on_sleep = [_sleeps.append]
+
+
+def main() -> None:
+    control = socket.socket(fileno=int(sys.argv[1]))
+    spec = framing.receive(control)
+    _adopt_orphans()
+    platform.platform(), platform.processor()  # these start a process the first time; HTTP clients ask for them
+    clock.hasten(lambda seconds: _on_sleep[0](seconds))
+    sys.path[:0] = [p for p in spec["path"] if p not in sys.path]
+    guard.project = tuple(spec["project"])
+    guard.writable = (spec["sandbox"],)
+    guard.install()
+    try:
+        target = _import(spec)
+    except BadTarget as error:
+        framing.send(control, {"bad": str(error)})
+        return
+    framing.send(control, _described(target))
+    with contextlib.suppress(framing.Closed):
+        _serve(control, target)
+
+
+def _import(spec: Mapping[str, Any]) -> Target:
+    refused: list[str] = []
+    guard.report = lambda what, detail, where: refused.append(f"{what} {detail} ({where})")
+    guard.armed = True
+    try:
+        return resolve(spec)
+    except BadTarget as error:
+        raise BadTarget(f"{error}{'; agentcheck had refused ' + refused[0] if refused else ''}") from None
+    finally:
+        guard.armed = False
+
+
+def _described(target: Target) -> dict[str, Any]:
+    part = target.run or target.host or target.reducer
+    return {
+        "kinds": target.kinds,
+        "declared": declarations(target),
+        "module": getattr(module_of(target), "__file__", None) or "",
+        "parameters": signature(target.run) if target.run is not None else [],
+        "framework": type(part).__module__.partition(".")[0],
+        "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],
+        "has": {
+            "interrupt": callable(getattr(target.host, "interrupt", None)),
+            "guard": target.guard is not None,
+            "context": target.context is not None,
+        },
+    }
+
+
+def _serve(control: socket.socket, target: Target) -> None:
+    while True:
+        job, fd = framing.receive_with_fd(control)
+        if job.get("import"):
+            _import_all(job["import"])
+            continue
+        pid = os.fork()
+        if pid == 0:
+            control.close()
+            _perform(job, fd, target)
+        os.close(fd)
+        framing.send(control, {"pid": pid})
+        _, status = os.waitpid(pid, 0)
+        left = _reap_descendants()
+        framing.send(control, {"code": os.waitstatus_to_exitcode(status), "left": left})
+
+
+def _import_all(names: list[str]) -> None:
+    """Import what earlier runs were seen to import, so that later forks need not."""
+    import importlib
+
+    for name in names:
+        with contextlib.suppress(Exception):
+            importlib.import_module(name)
+
+
+def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
+    """In the forked child: set the stage, play, and leave without running anybody's exit handlers."""
+    code = 0
+    try:
+        _settle_in(job)
+        link = Link(socket.socket(fileno=fd))
+        before = set(sys.modules)
+        guard.report = lambda what, detail, where: link.ask("refused", what=what, detail=detail, where=where) and None
+        guard.writable = (job["sandbox"], *job.get("writable", ()))
+        guard.files_read = set()
+        slept = _note_sleeps(link)
+        guard.armed = True
+        if job["kind"] == "R":
+            from agentcheck.stage.reducing import serve
+
+            serve(link, target.reducer, guard, job)
+        else:
+            from agentcheck.stage.perform import Performance
+
+            Performance(link, target, module_of(target), guard, job).play()
+        guard.armed = False
+        link.ask("done", modules=sorted(set(sys.modules) - before), files=sorted(guard.files_read), slept=len(slept))
+    except framing.Closed:
+        code = 70
+    except BaseException as error:
+        guard.armed = False
+        print(f"agentcheck stage: {type(error).__name__}: {error}", file=sys.__stderr__)
+        code = 71
+    finally:
+        os._exit(code)
+
+
+def _note_sleeps(link: Link) -> list[float]:
+    noted: list[float] = []
+
+    def note(seconds: float) -> None:
+        noted.append(seconds)
+        if len(noted) <= 200:
+            link.ask("probe", name="slept", value=seconds)
+
+    _on_sleep[0] = note
+    return noted
+
+
+def _settle_in(job: Mapping[str, Any]) -> None:
+    os.setsid()
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number, path in ((0, os.devnull), (1, job["stdout"]), (2, job["stderr"])):
+        opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.update(job.get("environment", {}))
+    if "TZ" in job.get("environment", {}):
+        import time
+
+        time.tzset()
+    os.chdir(job["sandbox"])
+    _limit(job)
+
+
+def _limit(job: Mapping[str, Any]) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
+    if job.get("memory"):
+        resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of whatever the agent leaves behind, where the system can (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def _reap_descendants() -> list[str]:
+    """End every process that the run left behind; their command lines."""
+    import psutil
+
+    left = []
+    for _ in range(50):  # a fork bomb is beaten by killing faster than it forks, a bounded number of times
+        children = psutil.Process().children(recursive=True)
+        if not children:
+            break
+        for child in children:
+            with contextlib.suppress(psutil.Error):
+                left.append(" ".join(child.cmdline())[:80] or child.name())
+                child.kill()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+    return left
+
+
+if __name__ == "__main__":
+    # The module's name is __main__ here; the one that others import must be the same object.
+    sys.modules.setdefault("agentcheck.stage.zygote", sys.modules["__main__"])
+    sys.argv[0] = str(Path(sys.argv[0]).name)
+    main()

@@ -1,0 +1,471 @@
+"""The world around the agent: what the model, the tools and the humans say, and the record of it."""
+
+import base64
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from agentcheck.dialects import dialect_of
+from agentcheck.faults import (
+    CutStream,
+    Faults,
+    Hangs,
+    Http,
+    LengthLimit,
+    ModelFails,
+    Raises,
+    Reset,
+    Returns,
+    TimesOut,
+    ToolFails,
+)
+from agentcheck.finding import Untestable
+from agentcheck.messages import Decision, Request, ToolCall
+from agentcheck.model import Model, catalog, intent_call
+from agentcheck.reducer import Answer, Approved, Denied, Text, to_data
+from agentcheck.scenario import HumanPlan, Scenario
+from agentcheck.target import Target
+from agentcheck.trace import Event, Trace
+from agentcheck.wire import Dialect, WireError, WireReply, WireRequest
+
+MORE_THAN_ENOUGH = 50  # model calls beyond the bound after which a run is cut off
+
+
+class CutOff(Exception):
+    """The lab ends the run here; `point` says where, for people."""
+
+    def __init__(self, point: str):
+        super().__init__(point)
+        self.point = point
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """At the nth crossing of a boundary: kill the process, or ask it to stop.
+
+    `when` is "before" (nothing has happened yet) or "after" (it has, but the agent does not know).
+    """
+
+    nth: int
+    when: str = "before"
+    ask: bool = False  # SIGTERM instead of SIGKILL
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The human plan of somebody who never answers."""
+
+
+@dataclass
+class World:
+    """Answers each crossing; everything is in the trace before it is answered."""
+
+    target: Target
+    scenario: Scenario
+    trace: Trace
+    model: Model
+    faults: Faults = field(default_factory=Faults)
+    returns: Mapping[str, Any] = field(default_factory=dict)
+    humans: Sequence[HumanPlan] | Silence | None = None
+    stop: Stop | None = None
+    bound: dict[str, dict[str, Any]] = field(default_factory=dict)  # tool -> what the stage said of it
+    offered: dict[str, Any] = field(default_factory=dict)  # tool -> its spec on the wire
+    ledger: dict[str, Any] = field(default_factory=dict)  # idempotency key -> the result given
+    store: Path | None = None
+    crossings: int = 0
+    problem: Untestable | None = None
+    seen: set[str] = field(default_factory=set)
+    _tools_called: Counter[str] = field(default_factory=Counter)
+    _model_called: Counter[str] = field(default_factory=Counter)
+    _open: list[dict[str, Any]] = field(default_factory=list)  # decided calls that no tool has taken up
+    _waiting: tuple[WireRequest, Dialect, Request, Event] | None = None
+    _digest: str = ""
+
+    # --- messages from the stage -----------------------------------------------------------
+
+    def handle(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        """The answer to one message of a callable or host. Raises CutOff where the run ends here."""
+        self._note_save(message)
+        handler = getattr(self, f"_on_{message['op']}", None)
+        if handler is None:
+            return {}
+        return handler(message) or {}
+
+    def _on_http(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        wire = WireRequest(message["method"], message["url"], message["headers"], base64.b64decode(message["body"]))
+        dialect = dialect_of(wire)
+        if dialect is None:
+            self._record(message, "refused", what="connection", detail=f"{wire.method} {wire.url}", where="")
+            return {"do": "reply", "broken": "refused", "why": f"agentcheck lets nothing out: {wire.url}"}
+        try:
+            request = dialect.parse(wire)
+        except WireError as error:
+            self._record(message, "miss", url=wire.url, reason=str(error))
+            return _sent(dialect.failure(400, str(error)))
+        asked = self.asked_model(message, request, wire)
+        self._waiting = (wire, dialect, request, asked)
+        unknown = [s.name for s in catalog(request, self.scenario) if not s.hosted and s.name not in self.seen]
+        if unknown:
+            self.seen |= set(unknown)
+            return {"do": "bind", "tools": unknown}
+        return self._answer_model()
+
+    def _on_bound(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        self.bound |= message["tools"]
+        return self._answer_model()
+
+    def asked_model(self, message: Mapping[str, Any], request: Request, wire: WireRequest | None) -> Event:
+        session = message.get("session", "main")
+        self._model_called[session] += 1
+        raw = {"method": wire.method, "url": wire.url, "headers": _kept(wire.headers), "body": _text(wire.body)} if wire else None
+        asked = self._record(message, "model_request", n=self._model_called[session], request=request, raw=raw)
+        for spec in catalog(request, self.scenario):
+            self.offered.setdefault(spec.name, spec)
+        bound = (self.target.limits.model_calls or 200) + MORE_THAN_ENOUGH
+        if self._model_called[session] > bound:
+            raise CutOff(f"{bound} model calls and no end")
+        return asked
+
+    def _answer_model(self) -> dict[str, Any]:
+        assert self._waiting is not None, "the stage spoke of bound tools without a request"
+        wire, dialect, request, asked = self._waiting
+        self.cross("the model was asked", "before")
+        answer = self.decide(asked, request, wire)
+        if isinstance(answer, ModelFails):
+            return self._broken_reply(answer, dialect, request, asked)
+        if answer is None:
+            self.answered(asked, "model_failed", failure="no recorded reply matches")
+            return _sent(dialect.failure(400, "agentcheck: no recorded reply matches this request"))
+        reply = answer if isinstance(answer, WireReply) else dialect.reply(answer, request)
+        self.decided(asked, request, dialect.parse_reply(reply))
+        self.cross("the model replied", "after", count=False)
+        return _sent(reply)
+
+    def decide(self, asked: Event, request: Request, wire: WireRequest | None) -> Decision | WireReply | ModelFails | None:
+        """The model's decision on one recorded request, a fault that strikes it, or None for a miss."""
+        nth = sum(e.session == asked.session for e in self.trace.of("model_request", before=asked)) + 1
+        fault = self.faults.on_model(nth)
+        if fault is not None:
+            self.answered(asked, "fault_fired", fault=str(fault))
+            return fault
+        answer = self.model.reply(asked.session, request, wire)
+        if answer is None:
+            reason = "no recorded request is like it"
+            self.answered(asked, "miss", url=wire.url if wire else "", reason=reason)
+        return answer
+
+    def _broken_reply(self, fault: ModelFails, dialect: Dialect, request: Request, asked: Event) -> dict[str, Any]:
+        how = fault.how
+        if isinstance(how, Http):
+            self.answered(asked, "model_failed", failure=f"HTTP {how.status}", retry_after=how.retry_after)
+            return _sent(dialect.failure(how.status, how.body or f"HTTP {how.status}", retry_after=how.retry_after))
+        decision = self.model.reply(asked.session, request, None)
+        if isinstance(how, LengthLimit):
+            cut = cut_short(decision if isinstance(decision, Decision) else Decision("…"))
+            self.decided(asked, request, cut)
+            return _sent(dialect.reply(cut, request))
+        broken = {Reset: "reset", TimesOut: "timeout", CutStream: "cut"}[type(how)]
+        self.answered(asked, "model_failed", failure=broken)
+        if broken != "cut" or not isinstance(decision, Decision):
+            return {"do": "reply", "broken": "reset" if broken == "cut" else broken}
+        whole = dialect.reply(decision, request)
+        half = max(1, len(whole.chunks) // 2) if len(whole.chunks) > 1 else 0
+        chunks = whole.chunks[:half] or (whole.body[: len(whole.body) // 2],)
+        return _sent(WireReply(whole.status, whole.headers, chunks)) | {"broken": "cut"}
+
+    def decided(self, asked: Event, request: Request, decision: Decision) -> None:
+        self.answered(asked, "model_reply", n=asked["n"], decision=decision)
+        for call in intent_call(decision, request, self.scenario):
+            self._open.append({"session": asked.session, "call": call, "seq": len(self.trace) - 1})
+
+    # --- tools -------------------------------------------------------------------------------
+
+    def _on_tool_called(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        called = self.take_up(message, message["tool"], message["arguments"])
+        if self.is_human(message["tool"]):
+            return self._human_tool(message, called)
+        self.cross(f"{message['tool']} was called", "before")
+        return {"call": called["call"], **self.play(called, stub=True)}
+
+    def take_up(self, message: Mapping[str, Any], tool: str, arguments: Any, decided: ToolCall | None = None) -> Event:
+        """Record that a tool was called, and which decision it carries out."""
+        matching = [o for o in self._open if o["call"].name == tool and o["session"] == message.get("session", "main")]
+        exact = [o for o in matching if decided is not None and o["call"].id == decided.id] or [o for o in matching if _same(o["call"], arguments)]
+        found = (exact or matching or [None])[0]
+        if found is not None:
+            self._open.remove(found)
+        return self._record(
+            message,
+            "tool_called",
+            call=f"t{len(self.trace)}",
+            tool=tool,
+            arguments=arguments,
+            wire=(decided or found["call"]).id if decided or found else None,
+            decided=found["call"].arguments if found else None,
+            decision=found["seq"] if found else None,
+        )
+
+    def play(self, called: Event, *, stub: bool) -> dict[str, Any]:
+        """What becomes of a call: a verdict for the stage. Effects are in the ledger when this returns."""
+        tool = called["tool"]
+        self._tools_called[tool] += 1
+        fault = self.faults.on_tool(tool, self._tools_called[tool], self._tools_called.total())
+        if fault is not None:
+            verdict = self._failing(fault, called, stub)
+        else:
+            verdict = self._succeeding(called)
+        self.cross(f"{tool} had its effect", "after", count=False)
+        return verdict
+
+    def _failing(self, fault: ToolFails, called: Event, stub: bool) -> dict[str, Any]:
+        beneath = self.target.binding(called["tool"]).inject
+        if stub and not beneath:
+            self._insist_that_body_handles_nothing(fault, called["tool"])
+        failure = _failure(fault)
+        if stub and beneath:
+            return {**failure, "do": "beneath", "how": failure["do"]}
+        self.answered(called, "fault_fired", fault=str(fault), tool=called["tool"], call=called["call"])
+        if isinstance(fault.how, TimesOut) and fault.how.after_effect:
+            self._effect(called)
+        if isinstance(fault.how, Returns):
+            self._effect(called)
+        return failure
+
+    def _insist_that_body_handles_nothing(self, fault: ToolFails, tool: str) -> None:
+        handles = set(self.bound.get(tool, {}).get("handles", ()))
+        concerns = {"bounds"} if isinstance(fault.how, Returns) else {"errors"}
+        if isinstance(fault.how, Hangs):
+            concerns = {"errors", "timeouts"}
+        if handles & concerns:
+            name = {"errors": "errors", "timeouts": "time-outs", "bounds": "the size of its result"}[min(handles & concerns)]
+            self.problem = Untestable(
+                f"{tool} may handle {name} itself, so a failure must enter beneath it",
+                mend=f'[tool.agentcheck.tools.{tool}]\ninject = "module:function"  # what {tool} calls',
+            )
+            raise CutOff(self.problem.message)
+
+    def _succeeding(self, called: Event) -> dict[str, Any]:
+        tool = called["tool"]
+        value = self._declared_value(tool, self._tools_called[tool])
+        earlier = self._effect(called)
+        if earlier is not None:
+            return {"do": "return", "value": earlier["value"]} if "value" in earlier else {"do": "sample", "marker": earlier["marker"]}
+        if value is not None:
+            return self._keep(called, {"do": "return", "value": value[0]})
+        if self.target.binding(tool).allow:
+            return {"do": "real"}
+        return self._keep(called, {"do": "sample", "marker": marker(f"{tool}-{self._tools_called[tool]}")})
+
+    def _declared_value(self, tool: str, nth: int) -> tuple[Any] | None:
+        if tool in self.returns:
+            return (self.returns[tool],)
+        values = self.scenario.returns.get(tool)
+        if values:
+            return (values[min(nth, len(values)) - 1],)
+        declared = self.target.binding(tool).returns
+        return None if declared is None else (declared,)
+
+    def _effect(self, called: Event) -> dict[str, Any] | None:
+        """Write the effect; a key seen before has none, and what was given then is given again."""
+        key_name = self.target.binding(called["tool"]).key
+        key = called["arguments"].get(key_name) if key_name and isinstance(called["arguments"], dict) else called.get("key")
+        ledger_key = None if key is None else f"{called['tool']}:{key}"
+        if ledger_key is not None and ledger_key in self.ledger:
+            return self.ledger[ledger_key]  # type: ignore[no-any-return]
+        if ledger_key is not None:
+            self.ledger[ledger_key] = {"marker": marker(ledger_key)}
+        self.answered(called, "effect", tool=called["tool"], key=key, call=called["call"])
+        return None
+
+    def _keep(self, called: Event, verdict: dict[str, Any]) -> dict[str, Any]:
+        key_name = self.target.binding(called["tool"]).key
+        key = called["arguments"].get(key_name) if key_name and isinstance(called["arguments"], dict) else called.get("key")
+        if key is not None:
+            self.ledger[f"{called['tool']}:{key}"] = {k: v for k, v in verdict.items() if k != "do"}
+        return verdict
+
+    def _on_tool_returned(self, message: Mapping[str, Any]) -> None:
+        self._record(message, "tool_returned", call=message["call"], tool=message["tool"], value=message["value"])
+
+    def _on_tool_failed(self, message: Mapping[str, Any]) -> None:
+        data = {k: message[k] for k in ("call", "tool", "kind", "message")}
+        self._record(message, "tool_failed", **data)
+
+    # --- humans --------------------------------------------------------------------------------
+
+    def is_human(self, tool: str) -> bool:
+        return tool in (self.target.human or ())
+
+    def answer_to(self, kind: str, tool: str) -> Answer | None:
+        """What the human says to a question of this kind about this tool; None: nothing, ever."""
+        if isinstance(self.humans, Silence):
+            return None
+        for plan in (*(self.humans or ()), *self.scenario.humans):
+            if plan.to in ("*", tool):
+                return plan.answer
+        return Approved() if kind == "approval" else Text(marker("answer"))
+
+    def ask_human(self, message: Mapping[str, Any], **question: Any) -> tuple[Event, Answer | None]:
+        """Record a question and its answer."""
+        asked = self._record(message, "asked", **question)
+        answer = self.answer_to(question["kind"], question.get("tool") or "*")
+        if answer is not None:
+            self._record(message, "answered", id=question["id"], answer=to_data(answer))
+        return asked, answer
+
+    def _human_tool(self, message: Mapping[str, Any], called: Event) -> dict[str, Any]:
+        text = " ".join(str(v) for v in called["arguments"].values())
+        question = {"id": called["call"], "kind": "question", "text": text, "tool": called["tool"], "via": "tool"}
+        _, answer = self.ask_human(message, **question)
+        if answer is None:
+            return {"call": called["call"], "do": "hang"}
+        return {"call": called["call"], "do": "return", "value": spoken(answer)}
+
+    def _on_approval(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        return {"approved": self._approval(message, str(message["arguments"]), "function")}
+
+    def _on_input(self, message: Mapping[str, Any]) -> dict[str, Any]:
+        prompt = message["prompt"]
+        if self._open_high_stakes():
+            approved = self._approval(message, prompt, "input")
+            long = "yes" in prompt.lower()
+            return {"text": ("yes" if long else "y") if approved else ("no" if long else "n")}
+        _, answer = self.ask_human(message, id=f"i{len(self.trace)}", kind="question", text=prompt, tool=None, via="input")
+        return {"text": None if answer is None else spoken(answer)}
+
+    def _approval(self, message: Mapping[str, Any], text: str, via: str) -> bool:
+        tool = self._open_high_stakes()
+        question = {"id": f"a{len(self.trace)}", "kind": "approval", "text": text, "tool": tool, "via": via}
+        _, answer = self.ask_human(message, **question)
+        return isinstance(answer, Approved) or (isinstance(answer, Text) and answer.text.lower() in ("y", "yes", "approve"))
+
+    def _open_high_stakes(self) -> str | None:
+        stakes = self.target.high_stakes or ()
+        return next((o["call"].name for o in self._open if o["call"].name in stakes), None)
+
+    # --- the rest --------------------------------------------------------------------------------
+
+    def _on_refused(self, message: Mapping[str, Any]) -> None:
+        self._record(message, "refused", **{k: message[k] for k in ("what", "detail", "where")})
+
+    def _on_fault_fired(self, message: Mapping[str, Any]) -> None:
+        self._record(message, "fault_fired", fault=message["fault"])
+
+    def _on_probe(self, message: Mapping[str, Any]) -> None:
+        self._record(message, "probe", name=message["name"], value=message["value"])
+
+    def _on_finished(self, message: Mapping[str, Any]) -> None:
+        data = {k: v for k, v in message.items() if k not in ("op", "session", "pid")}
+        for question in message.get("questions", ()):
+            call = question.get("call") or {}
+            self._record(message, "asked", **{**question, "tool": call.get("name"), "via": "pause"})
+        self._record(message, "finished", **data)
+
+    def cross(self, what: str, when: str, *, count: bool = True) -> None:
+        self.crossings += count
+        if self.stop and self.stop.nth == self.crossings and self.stop.when == when:
+            stop, self.stop = self.stop, None
+            raise CutOff(f"{when} crossing {stop.nth}: {what}")
+
+    def _record(self, message: Mapping[str, Any], type: str, /, **data: Any) -> Event:
+        return self.trace.append(type, session=message.get("session", "main"), pid=message.get("pid", 0), **data)
+
+    def answered(self, to: Event, type: str, /, **data: Any) -> Event:
+        return self.trace.append(type, session=to.session, pid=to.pid, **data)
+
+    def _note_save(self, message: Mapping[str, Any]) -> None:
+        if self.store is None:
+            return
+        digest = folder_digest(self.store)
+        if digest != self._digest:
+            self._digest = digest
+            self._record(message, "saved", digest=digest[:12])
+
+
+# --- small pure parts --------------------------------------------------------------------------
+
+
+def marker(name: str) -> str:
+    """A short text that nothing else contains; the same for the same name."""
+    return f"agentcheck-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def spoken(answer: Answer) -> str:
+    """An answer as a human would type it."""
+    if isinstance(answer, Text):
+        return answer.text
+    return "yes, approved" if isinstance(answer, Approved) else f"no: {answer.reason or 'denied'}" if isinstance(answer, Denied) else ""
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of all files of a store."""
+    total = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.name.endswith(("-shm", ".lock")):
+            total.update(str(path.relative_to(folder)).encode())
+            try:
+                total.update(path.read_bytes())
+            except OSError:  # gone between the listing and the reading
+                continue
+    return total.hexdigest()
+
+
+def _failure(fault: ToolFails) -> dict[str, Any]:
+    how = fault.how
+    told = {"fault": str(fault)}
+    if isinstance(how, Raises):
+        return {"do": "raise", "kind": how.kind, "message": how.message, **told}
+    if isinstance(how, Http):
+        return {"do": "raise", "status": how.status, "message": how.body, "retry_after": how.retry_after, **told}
+    if isinstance(how, Reset):
+        return {"do": "raise", "kind": "ConnectionResetError", "message": "Connection reset by peer", **told}
+    if isinstance(how, TimesOut):
+        return {"do": "raise", "kind": "TimeoutError", "message": "timed out", **told}
+    if isinstance(how, Hangs):
+        return {"do": "hang", **told}
+    value = how.value.decode("utf-8", "surrogateescape") if isinstance(how.value, bytes) else how.value
+    return {"do": "return", "value": value, **told}
+
+
+def cut_short(decision: Decision) -> Decision:
+    """The same reply as it looks when the length limit cuts it off inside the last call, or the text."""
+    if not decision.calls:
+        return Decision(decision.text[: len(decision.text) // 2], (), "length")
+    last = decision.calls[-1]
+    half = last.arguments[: max(1, len(last.arguments) * 2 // 3)]
+    if _parses(half):
+        half = half[:-1]
+    return Decision(decision.text, (*decision.calls[:-1], ToolCall(last.name, half, last.id)), "length")
+
+
+def _parses(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _same(call: ToolCall, arguments: Any) -> bool:
+    try:
+        return bool(call.parsed() == arguments)
+    except ValueError:
+        return False
+
+
+def _sent(reply: WireReply) -> dict[str, Any]:
+    chunks = [base64.b64encode(c).decode() for c in reply.chunks]
+    return {"do": "reply", "status": reply.status, "headers": dict(reply.headers), "chunks": chunks}
+
+
+def _kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without those that carry credentials."""
+    return {k: v for k, v in headers.items() if k.lower() in ("content-type", "user-agent", "accept")}
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "backslashreplace")
