@@ -217,8 +217,9 @@ def test_the_scorecard_says_what_blocks_the_next_level() -> None:
     assert "\n 3 Own your context window                ?            ?    -    -       -   -\n" in seen
 
 
-def test_a_part_of_the_checks_gives_no_level() -> None:
-    seen = text(report(Finding(COMPACT, Outcome.PASS), selected=[COMPACT]))
+@pytest.mark.parametrize("selected", [[COMPACT], None])  # None: the session was cut short, as by -x
+def test_a_part_of_the_checks_gives_no_level(selected: list[str] | None) -> None:
+    seen = text(report(Finding(COMPACT, Outcome.PASS), selected=selected))
     assert "No level: only a part of the checks was run" in seen
     assert "Checks run: 1 of the profile's 72. Only all of them give a level." in seen
     assert "\n9 Compact errors" in seen
@@ -272,3 +273,11 @@ def test_paper_takes_the_encoding_of_its_stream() -> None:
     assert Paper.of(io.TextIOWrapper(io.BytesIO(), encoding="ascii")).encoding == "ascii"
     assert Paper.of(io.StringIO()).encoding == "ascii"
     assert "x F09-error-is-compact" in text(report(Finding(COMPACT, Outcome.FAIL)), paper=Paper(encoding="ascii"))
+
+
+@pytest.mark.parametrize(
+    ("character", "fitting"),
+    [("x", 79), ("漢", 39), ("🚀", 39), ("é", 79)],  # one column is the ellipsis
+)
+def test_wide_characters_take_two_columns(character: str, fitting: int) -> None:
+    assert Paper().line(character * 200) == character * fitting + "…"

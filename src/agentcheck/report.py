@@ -49,7 +49,7 @@ def build(
         target: name, kind, and framework where there is one.
         checks: where the metadata of the findings' checks is found; by default all registered ones.
         expected: the findings held against `agentcheck-expected.toml`.
-        selected: ids of the checks that were asked for, where that was only a part.
+        selected: ids of the checks that were asked for; kept where the profile has others.
         environment: what it ran on; by default the Python and the system.
         assumptions: sentences on what agentcheck assumed, such as the default task.
         started: the only date in the document.
@@ -77,7 +77,7 @@ def build(
         "config": {"text": config, "decides": decides},
         "assumptions": list(assumptions),
         "environment": dict(_environment() if environment is None else environment),
-        **({} if selected is None else {"selected": sorted(selected)}),
+        **({} if selected is None or set(profile.checks) <= set(selected) else {"selected": sorted(selected)}),
         **({} if started is None else {"started": started.isoformat(timespec="seconds")}),
         **({} if seconds is None else {"seconds": round(seconds, 3)}),
     }

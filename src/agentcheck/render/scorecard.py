@@ -46,7 +46,7 @@ def headline(report: Row) -> str:
     level = report["level"]
     share = percent(report["share"])
     measured = f"{share} of the applicable weight passed; profile {report['profile']}"
-    if "selected" in report:
+    if _not_run(report):
         return f"No level: only a part of the checks was run ({measured})"
     return f"Level {level['number']}, {level['name']} ({measured})"
 
@@ -54,9 +54,9 @@ def headline(report: Row) -> str:
 def remarks(report: Row) -> Iterator[str]:
     """What blocks the next level; and what makes this scorecard say less than it seems to."""
     following = report["next"]
-    if "selected" in report:
-        run = len({f["check"] for f in report["findings"]})
-        yield f"Checks run: {run} of the profile's {_total(report)}. Only all of them give a level."
+    if _not_run(report):
+        total = sum(sum(f["counts"].values()) for f in report["factors"])
+        yield f"Checks run: {total - _not_run(report)} of the profile's {total}. Only all of them give a level."
     elif following is not None:
         status = {f["factor"]: f["status"] for f in report["factors"]}
         blocking = [f"factor {n} ({status[n].replace('_', ' ')})" for n in following["blocking"]]
@@ -68,7 +68,7 @@ def remarks(report: Row) -> Iterator[str]:
 
 def shown(report: Row) -> list[Row]:
     """The factors to show: all, or those that a part of the checks touched."""
-    touched = {f["factor"] for f in report["findings"]} if "selected" in report else None
+    touched = {f["factor"] for f in report["findings"]} if _not_run(report) else None
     return [f for f in report["factors"] if touched is None or f["factor"] in touched]
 
 
@@ -89,5 +89,6 @@ def _cells(factor: Row, paper: Paper) -> list[str]:
     ]
 
 
-def _total(report: Row) -> int:
-    return sum(sum(f["counts"].values()) for f in report["factors"])
+def _not_run(report: Row) -> int:
+    """How many checks of the profile were left out, or not come to."""
+    return sum(int(f["counts"]["not_run"]) for f in report["factors"])
