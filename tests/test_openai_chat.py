@@ -193,6 +193,17 @@ def test_two_calls_that_are_both_numbered_nought_are_two() -> None:
     assert streamed(*pieces) == (ToolCall("a", "{}", "1"), ToolCall("a", "{}", "2"))
 
 
+def test_a_call_said_in_both_forms_is_one() -> None:
+    """As llama-cpp-python 0.3.36 replies, streamed or not."""
+    call = {"index": 0, "id": "1", "function": {"name": "a", "arguments": "{}"}}
+    both = {"tool_calls": [call], "function_call": call["function"]}
+    whole = json.dumps({"choices": [{"message": both, "finish_reason": "tool_calls"}]}).encode()
+    event = json.dumps({"choices": [{"delta": both, "finish_reason": "tool_calls"}]}).encode()
+    for body in (whole, b"data: " + event + b"\n\n"):
+        assert openai_chat.parse_reply(WireReply(200, {}, (body,))).calls == (ToolCall("a", "{}", "1"),)
+    assert canonical(messages=[{"role": "assistant", **both}]).messages[0].calls == (ToolCall("a", "{}", "1"),)
+
+
 def streamed(*pieces: dict[str, Any]) -> tuple[ToolCall, ...]:
     choices = [{"delta": {"tool_calls": [piece]}} for piece in pieces] + [{"delta": {}, "finish_reason": "stop"}]
     events = tuple(b"data: " + json.dumps({"choices": [choice]}).encode() + b"\r\n\r\n" for choice in choices)

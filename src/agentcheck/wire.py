@@ -14,6 +14,10 @@ class WireError(ValueError):
     """Bytes that are not what their format promises; the message is one sentence."""
 
 
+class CassetteError(ValueError):
+    """A recording that cannot be read, written or trusted; the message is one sentence: what, where, the mend."""
+
+
 @dataclass(frozen=True, slots=True)
 class WireRequest:
     """One HTTP request to a model, its body already decompressed."""
@@ -50,6 +54,15 @@ class WireReply:
         if "text/event-stream" in header(self.headers, "content-type").lower():
             return True
         return self.body.lstrip()[:6].startswith((b"data:", b"event:", b": "))
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One recorded request with its reply; `times` are the seconds from the request to each chunk, if known."""
+
+    request: WireRequest
+    reply: WireReply
+    times: tuple[float, ...] = ()
 
 
 @runtime_checkable

@@ -99,7 +99,7 @@ def _call_id(item: Mapping[str, Any], role: str, waiting: dict[str, str]) -> str
 def _calls(item: Mapping[str, Any], legacy_id: str = "") -> tuple[ToolCall, ...]:
     calls = [_call(call) for call in _list(item, "tool_calls")]
     legacy = item.get("function_call")
-    if isinstance(legacy, dict):
+    if isinstance(legacy, dict) and not calls:  # llama-cpp-python says the one call in both forms
         calls.append(ToolCall(str(legacy.get("name") or ""), _arguments(legacy.get("arguments")), legacy_id))
     return tuple(calls)
 

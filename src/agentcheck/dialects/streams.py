@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from agentcheck.messages import ToolCall
 
@@ -27,6 +27,9 @@ def _pieces(text: str) -> Iterator[str]:
     return (text[at : at + size] for at in range(0, len(text), size))
 
 
+_LEGACY: Final = "function_call"
+
+
 class Calls:
     """Tool calls that arrive in pieces.
 
@@ -44,10 +47,12 @@ class Calls:
         for piece in pieces if isinstance(pieces, list) else ():
             if isinstance(piece, dict):
                 self._take(piece, piece.get("function"))
-        self._take({"index": "legacy"}, delta.get("function_call"))
+        self._take({"index": _LEGACY}, delta.get("function_call"))
 
     def all(self) -> tuple[ToolCall, ...]:
-        return tuple(ToolCall(c["name"], c["arguments"], c["id"]) for c in self._calls)
+        legacy = self._at.get(repr(_LEGACY)) if len(self._calls) > 1 else None  # llama-cpp-python sends both forms
+        numbered = (call for at, call in enumerate(self._calls) if at != legacy)
+        return tuple(ToolCall(c["name"], c["arguments"], c["id"]) for c in numbered)
 
     def _take(self, piece: Mapping[str, Any], function: Any) -> None:
         if not isinstance(function, dict):

@@ -1,0 +1,82 @@
+"""What may be kept of an exchange: allowed headers alone, and no credential in any part of it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from agentcheck.dialects import dialect_of
+from agentcheck.secrets import find, scrub, scrub_url
+from agentcheck.wire import Exchange, WireError, WireReply, WireRequest
+
+REQUEST_HEADERS: Final = frozenset({"accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta"})
+REPLY_HEADERS: Final = frozenset({"content-type", "retry-after", "retry-after-ms", "x-should-retry"})
+
+
+def cleaned(exchange: Exchange, known: tuple[str, ...] = ()) -> Exchange:
+    """The exchange with allowed headers alone, and without secrets in URL, headers and bodies."""
+    request, reply = exchange.request, exchange.reply
+    return Exchange(
+        WireRequest(
+            request.method,
+            scrub_url(request.url, known=known),
+            _clean_headers(request.headers, REQUEST_HEADERS, known),
+            _clean_bytes(request.body, known),
+        ),
+        WireReply(reply.status, _clean_headers(reply.headers, REPLY_HEADERS, known), _clean_chunks(reply, known)),
+        exchange.times,
+    )
+
+
+def _clean_headers(headers: Mapping[str, str], allowed: frozenset[str], known: tuple[str, ...]) -> dict[str, str]:
+    kept = {name.lower(): value for name, value in headers.items() if name.lower() in allowed}
+    return {name: scrub(value, known=known) for name, value in sorted(kept.items())}
+
+
+def _clean_bytes(body: bytes, known: tuple[str, ...]) -> bytes:
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:  # latin-1 keeps every byte, and credentials are ASCII
+        return scrub(body.decode("latin-1"), known=known).encode("latin-1")
+    return scrub(text, known=known).encode()
+
+
+def _clean_chunks(reply: WireReply, known: tuple[str, ...]) -> tuple[bytes, ...]:
+    """Piece by piece, so that the boundaries stay; as one piece where a secret lies across a boundary."""
+    whole = _clean_bytes(reply.body, known)
+    pieces = tuple(_clean_bytes(chunk, known) for chunk in reply.chunks)
+    return pieces if b"".join(pieces) == whole else (whole,)
+
+
+def spread_over_stream(exchange: Exchange, known: tuple[str, ...]) -> list[tuple[str, str]]:
+    """Credentials that show only once the events of a stream are put together."""
+    dialect = dialect_of(exchange.request)
+    if dialect is None or not exchange.reply.is_stream:
+        return []
+    try:
+        decision = dialect.parse_reply(exchange.reply)
+    except WireError:
+        return []
+    said = [decision.text, *(call.arguments for call in decision.calls)]
+    return [(kind, f"{where} of the streamed text") for text in said for kind, where in find(text, known=known)]
+
+
+def secrets_in(exchanges: Sequence[Exchange], path: Path) -> list[str]:
+    """A sentence for each credential in the exchanges of this file."""
+    found = []
+    for number, exchange in enumerate(exchanges, 1):
+        for part, text in _parts(exchange):
+            found += [
+                f"{path} holds a credential: {kind} ({where}) in the {part} of exchange {number}; "
+                "remove it, make it invalid at its issuer, and record again"
+                for kind, where in find(text)
+            ]
+    return found
+
+
+def _parts(exchange: Exchange) -> Iterator[tuple[str, str]]:
+    request, reply = exchange.request, exchange.reply
+    yield "URL", request.url
+    yield "request headers", "\n".join(f"{name}: {value}" for name, value in request.headers.items())
+    yield "request body", request.body.decode("utf-8", "replace")
+    yield "reply headers", "\n".join(f"{name}: {value}" for name, value in reply.headers.items())
+    yield "reply body", reply.body.decode("utf-8", "replace")

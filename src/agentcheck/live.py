@@ -1,0 +1,75 @@
+"""A real model behind a base URL: requests passed on as they are, replies with the pieces as they came."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from agentcheck.wire import Exchange, WireReply, WireRequest
+
+# Of one connection (RFC 9110, 7.6.1), or set anew by the client that passes the request on.
+_OWN: Final = frozenset(
+    {"host", "content-length", "connection", "keep-alive", "te", "trailer", "upgrade", "accept-encoding"}
+    | {"transfer-encoding", "content-encoding", "proxy-authorization", "proxy-authenticate", "proxy-connection"}
+)
+
+
+class LiveError(OSError):
+    """The model could not be reached, or broke off; the message is one sentence."""
+
+
+class Live:
+    """Passes requests on to the model at `base_url` (such as `http://127.0.0.1:8080/v1`).
+
+    `timeout` is in seconds, for connecting and for each piece of a reply. Not for use where vcrpy's patches are active.
+    """
+
+    def __init__(self, base_url: str, *, timeout: float, headers: Mapping[str, str] | None = None):
+        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
+            raise ValueError(f"{base_url!r} is no base URL of a model; it looks like http://127.0.0.1:8080/v1")
+        self._base = base_url.rstrip("/")
+        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False)
+
+    def answer(self, request: WireRequest) -> WireReply:
+        """The model's reply. Raises LiveError."""
+        return self.exchange(request).reply
+
+    def exchange(self, request: WireRequest) -> Exchange:
+        """As `answer`, with the seconds from the request to each piece of the reply."""
+        url, started = self._url(request), time.monotonic()
+        pieces, times = [], []
+        try:
+            sent = {"headers": self._passed_on(request), "content": request.body}
+            with self._client.stream(request.method, url, **sent) as response:  # type: ignore[arg-type]
+                for piece in response.iter_bytes():
+                    pieces.append(piece)
+                    times.append(time.monotonic() - started)
+        except httpx.HTTPError as error:
+            detail = str(error) or "no detail"
+            raise LiveError(f"the model at {url} gave no whole reply: {type(error).__name__}, {detail}") from error
+        kept = {name: value for name, value in response.headers.items() if name not in _OWN}
+        return Exchange(request, WireReply(response.status_code, kept, tuple(pieces)), tuple(times))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def __enter__(self) -> "Live":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _url(self, request: WireRequest) -> str:
+        """The path that base URL and request share (`/v1`) is not doubled."""
+        base, asked = urlsplit(self._base), urlsplit(request.url)
+        shared = base.path + "/"
+        rest = asked.path[len(base.path) :] if asked.path.startswith(shared) else asked.path
+        return self._base + rest + (f"?{asked.query}" if asked.query else "")
+
+    def _passed_on(self, request: WireRequest) -> dict[str, str]:
+        sent = {name.lower(): value for name, value in request.headers.items()}
+        return {name: value for name, value in (sent | self._headers).items() if name not in _OWN}
