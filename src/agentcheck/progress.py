@@ -7,7 +7,7 @@ import pytest
 from _agentcheck_plugin import NODES
 from agentcheck.check import FACTORS
 
-_WIDTH: Final = 44
+_WIDTH: Final = 48
 
 
 def install(config: pytest.Config) -> None:

@@ -1,0 +1,102 @@
+"""Say what can be tested on this target, and what would make the rest testable."""
+
+import argparse
+import tempfile
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agentcheck import catalog, suggest
+from agentcheck.check import FACTORS, KINDS, Check
+from agentcheck.cli.errors import UserError
+from agentcheck.finding import Finding, HarnessError, Outcome
+
+if TYPE_CHECKING:
+    from agentcheck.config import Config
+    from agentcheck.lab import Lab
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--target", metavar="MODULE:OBJECT", help="the agent; otherwise that of the configuration")
+    parser.add_argument("--factor", type=int, choices=FACTORS, metavar="N", help="only the checks of this factor")
+
+
+def run(options: argparse.Namespace) -> int:
+    from agentcheck.config import ConfigError, load
+
+    root = Path.cwd()
+    try:
+        config = load(root, target=options.target)
+        if not config.named:
+            raise UserError("no agent named: give --target package.module:object, or let `agentcheck init` find it")
+        checks = [c for c in catalog.load_all() if options.factor in (None, c.factor)]
+        with tempfile.TemporaryDirectory(prefix="agentcheck-") as folder:
+            facts, findings = _judge(make_lab(config, rootdir=root, reports=Path(folder)), checks)
+    except (ConfigError, HarnessError) as error:
+        raise UserError(str(error)) from None
+    print("\n".join(_page(facts, findings, checks)))
+    return 1 if any(f.outcome is Outcome.ERROR for f in findings) else 0
+
+
+def make_lab(config: "Config", *, rootdir: Path, reports: Path) -> "Lab":
+    """The one place where this verb makes its lab. Raises HarnessError."""
+    from agentcheck.lab import Lab
+
+    return Lab(config, rootdir=rootdir, reports=reports)
+
+
+def _judge(lab: "Lab", checks: Sequence[Check]) -> tuple[dict[str, object], list[Finding]]:
+    try:
+        return dict(lab.describe()), [lab.judge(check) for check in checks]
+    finally:
+        lab.close()
+
+
+def _page(facts: dict[str, object], findings: Sequence[Finding], checks: Sequence[Check]) -> Iterator[str]:
+    count = Counter(f.outcome for f in findings)
+    kinds = ", ".join(KINDS[letter] for letter in str(facts.get("kind", "")) if letter in KINDS)
+    yield f"{facts.get('name', 'the target')} ({kinds or 'of no kind'})"
+    yield f"  {count[Outcome.PASS] + count[Outcome.FAIL]:>3} checks can be decided"
+    yield f"  {count[Outcome.NOT_APPLICABLE]:>3} do not apply"
+    yield f"  {count[Outcome.UNTESTABLE]:>3} cannot be tested yet"
+    if count[Outcome.ERROR]:
+        yield f"  {count[Outcome.ERROR]:>3} could not be judged, for a fault that is not the agent's"
+    yield from _mends(findings, checks)
+    yield from _section("No known way to test", [f for f in findings if _undecided(f) and not f.mend.strip()])
+    yield from _section("Could not be judged", [f for f in findings if f.outcome is Outcome.ERROR])
+
+
+def _undecided(finding: Finding) -> bool:
+    return finding.outcome is Outcome.UNTESTABLE
+
+
+def _mends(findings: Sequence[Finding], checks: Sequence[Check]) -> Iterator[str]:
+    """Each way to make checks decidable, the one that decides most first, and what of it can be pasted."""
+    suggested = suggest.suggestions(findings, {c.id: c.severity for c in checks})
+    for suggestion in suggested:
+        yield ""
+        yield f"Would decide {len(suggestion.checks)}:"
+        yield textwrap.indent(suggestion.mend, "    ")
+        yield from _wrapped("for " + ", ".join(suggestion.checks))
+    config, decides = suggest.paste(suggested)
+    if config:
+        yield ""
+        yield f"To paste into pyproject.toml (decides {len(decides)}):"
+        yield textwrap.indent(config, "    ")
+
+
+def _section(title: str, findings: Sequence[Finding]) -> Iterator[str]:
+    if findings:
+        yield ""
+        yield f"{title}:"
+    for finding in findings:
+        yield from _wrapped(f"{finding.check}: {finding.message}")
+
+
+def _wrapped(text: str) -> list[str]:
+    indent = "  "
+    return textwrap.wrap(
+        text, 80, initial_indent=indent, subsequent_indent=indent * 2, break_on_hyphens=False, break_long_words=False
+    )
