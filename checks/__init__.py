@@ -1,0 +1,1 @@
+"""The bundled checks, one module per factor; each is a function of the lab."""

@@ -1,6 +1,5 @@
 """The lab: runs target × scenario × faults and hands back traces. All that the author of a check holds."""
 
-import re
 import shutil
 import tempfile
 import threading
@@ -9,12 +8,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from agentcheck import canonical
+from agentcheck import canonical, verdict
 from agentcheck.adapters.process import CLOCK, Stage, resumption, session
 from agentcheck.adapters.reducer import Driver, ReducerFailed, Remote, Snapshot
+from agentcheck.check import Check
 from agentcheck.faults import Fault, Faults, faults
-from agentcheck.finding import HarnessError, NotReached, Undecided, Untestable
+from agentcheck.finding import Finding, HarnessError, NotApplicable, NotReached, Undecided, Untestable
 from agentcheck.framing import Closed
+from agentcheck.jsonvalues import example
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Script
 from agentcheck.planted import planted_secrets
@@ -113,6 +114,15 @@ class Lab:
             stage.zygote.close()
         self._zygotes.clear()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def judge(self, check: Check) -> Finding:
+        """The finding of one check about this target."""
+        return verdict.judge(self, check)
+
+    def begin(self, kind: str) -> None:
+        """Judge as this kind of target from now on, with no evidence yet."""
+        self.kind = kind
+        self.cited = _Citations()
 
     def describe(self) -> dict[str, Any]:
         framework = self.described["framework"]
@@ -550,8 +560,6 @@ class Lab:
 
     def arguments(self, tool: str) -> Mapping[str, Any]:
         """Arguments with which this tool is called when all goes well."""
-        from agentcheck.jsonvalues import example
-
         for turn in self.scenario.turns or ():
             for call in turn.calls:
                 if call.tool == tool and isinstance(call.arguments, Mapping):
@@ -571,8 +579,6 @@ class Lab:
 
     def high_stakes(self) -> str:
         """A tool that needs approval. Raises NotApplicable or Untestable where there is none."""
-        from agentcheck.finding import NotApplicable
-
         if self.target.high_stakes is None:
             raise Untestable("which tools need a human's approval is not said", mend="[tool.agentcheck]\nhigh_stakes = []  # names of tools")
         if not self.target.high_stakes:
@@ -585,8 +591,6 @@ class Lab:
 
     def human_tool(self) -> str:
         """The tool that asks a human. Raises NotApplicable or Untestable where there is none."""
-        from agentcheck.finding import NotApplicable
-
         if self.target.human is None:
             raise Untestable("which tools reach a human is not said", mend="[tool.agentcheck]\nhuman = []  # names of tools")
         if not self.target.human:
@@ -659,5 +663,4 @@ def approve(tool: str = "*") -> HumanPlan:
     return HumanPlan(tool, Approved())
 
 
-_VOLATILE_HELP = re.compile(r"")
 __all__ = ["CLOCK", "ELSEWHERE", "HERE", "Lab", "Machine", "Plan", "Run", "Silence", "Stop", "approve"]

@@ -114,6 +114,10 @@ class World:
             return {"do": "bind", "tools": unknown}
         return self._answer_model()
 
+    def _on_bound_early(self, message: Mapping[str, Any]) -> None:
+        self.bound |= message["tools"]
+        self.seen |= set(message["tools"])
+
     def _on_bound(self, message: Mapping[str, Any]) -> dict[str, Any]:
         self.bound |= message["tools"]
         return self._answer_model()

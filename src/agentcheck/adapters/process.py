@@ -46,6 +46,7 @@ class Stage:
             "clock": machine.clock,
             "largest_file": LARGEST_FILE,
             "memory": world.target.limits.memory_bytes,
+            "bind": sorted({*world.target.tools, *(t for t, b in world.bound.items() if b.get("bound"))}),
         }
 
     def _converse(self, world: World, fork: Fork) -> dict[str, Any]:
@@ -96,7 +97,7 @@ class Stage:
 
         fresh = [m for m in modules if m not in self.known]
         self.known.update(fresh)
-        safe = [m for m in fresh if not m.startswith("_") and "." in m and _installed(m, importlib.util)]
+        safe = [m for m in fresh if not m.startswith("_") and _installed(m, importlib.util)]
         if safe:
             self.zygote.learn(safe)
 

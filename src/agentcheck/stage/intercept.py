@@ -18,6 +18,14 @@ from typing import Any
 Ask = Callable[[str, str, dict[str, str], bytes], dict[str, Any]]  # method, url, headers, body -> the lab's reply
 
 
+def prepare() -> None:
+    """Import the interception machinery beforehand."""
+    for name in ("vcr", "vcr.patch", "vcr.stubs.httpx_stubs", "pydantic", "time_machine", "gzip"):
+        importlib.import_module(name)
+    with intercepted(lambda *_: {}):
+        """Enter once: vcrpy imports the clients that it finds when it patches them."""
+
+
 def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
     """All HTTP clients that vcrpy knows ask `ask` instead of the network."""
     import vcr

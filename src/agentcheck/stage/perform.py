@@ -41,6 +41,7 @@ class Performance:
         """Run the job's sessions and tell the lab how each ended."""
         answer_input(self.link)
         self.toolbox.bind_approval()
+        self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
         sessions = list(self.job["sessions"])
         if self.job.get("interleaved"):
             self.inside = sessions[1:]

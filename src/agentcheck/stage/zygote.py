@@ -46,6 +46,7 @@ def main() -> None:
         framing.send(control, {"bad": str(error)})
         return
     framing.send(control, _described(target))
+    _prepare(target)
     with contextlib.suppress(framing.Closed):
         _serve(control, target)
 
@@ -77,6 +78,19 @@ def _described(target: Target) -> dict[str, Any]:
             "context": target.context is not None,
         },
     }
+
+
+def _prepare(target: Target) -> None:
+    """Import what every run needs, and keep the garbage collector off what all forks share."""
+    import gc
+
+    import agentcheck.stage.perform
+    import agentcheck.stage.reducing
+
+    if target.run is not None or target.host is not None:
+        agentcheck.stage.intercept.prepare()
+    gc.collect()
+    gc.freeze()
 
 
 def _serve(control: socket.socket, target: Target) -> None:

@@ -1,0 +1,96 @@
+"""From a check and a lab to a finding: the judge is run on each kind of target that both know."""
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from agentcheck.check import KINDS, Check
+from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
+from agentcheck.score import combine
+
+if TYPE_CHECKING:
+    from agentcheck.lab import Lab
+
+_EXCERPT: Final = 2_000  # characters of an assertion's own explanation kept as evidence
+MENDS: Final = {
+    "R": '[tool.agentcheck]\nreducer = "module:object"  # with start and reduce',
+    "C": '[tool.agentcheck]\nrun = "module:function"  # run(task) -> answer',
+    "H": '[tool.agentcheck]\nhost = "module:object"  # with launch and resume',
+    "W": '[tool.agentcheck]\nrecordings = ["cassettes/run.jsonl"]  # of real runs',
+}
+
+
+def judge(lab: "Lab", check: Check) -> Finding:
+    """The finding of one check. Never raises for what the agent does."""
+    started = time.monotonic()
+    kinds = [k for k in check.kinds if k in lab.kinds]
+    parts = [_on_kind(lab, check, kind) for kind in _deepest(kinds, lab.kinds)] or [_no_kind(check)]
+    outcome = combine([p.outcome for p in parts])
+    decisive = next(p for p in parts if p.outcome is outcome)
+    return Finding(
+        check=check.id,
+        outcome=outcome,
+        message=decisive.message,
+        evidence=decisive.evidence,
+        trace=decisive.trace,
+        mend=decisive.mend,
+        kinds="".join(p.kinds for p in parts),
+        seconds=round(time.monotonic() - started, 4),
+    )
+
+
+def _deepest(kinds: list[str], known: str) -> list[str]:
+    """Recordings alone are judged where nothing can be run."""
+    live = [k for k in kinds if k != "W"]
+    return live or ([] if known.strip("W") and "W" not in kinds else kinds)
+
+
+def _no_kind(check: Check) -> Finding:
+    wanted = " or a ".join(KINDS[k] for k in check.kinds)
+    return Finding(check.id, Outcome.UNTESTABLE, f"it can be judged on a {wanted}", mend=MENDS[check.kinds[-1]])
+
+
+def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
+    lab.begin(kind)
+    try:
+        check.judge(lab)
+    except AssertionError as failed:
+        message, detail = _said(failed)
+        return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail=detail)
+    except Undecided as undecided:
+        if undecided.trace is not None:
+            lab.cited.trace = undecided.trace
+        return _finding(lab, check, kind, undecided.outcome, undecided.message, mend=undecided.mend)
+    except Exception as error:  # our own mistake: a verdict of its own, never a pass
+        where = _innermost(error)
+        broke = HarnessError(f"agentcheck broke while judging this: {type(error).__name__}: {error} ({where})")
+        return _finding(lab, check, kind, Outcome.ERROR, broke.message)
+    return _finding(lab, check, kind, Outcome.PASS, check.title)
+
+
+def _finding(
+    lab: "Lab", check: Check, kind: str, outcome: Outcome, message: str, *, mend: str = "", detail: str = ""
+) -> Finding:
+    trace = lab.cited.trace
+    path = str(trace.path) if trace is not None and trace.path else None
+    evidence: list[dict[str, Any]] = [
+        {"trace": path, "seq": event.seq, "text": event.type} for event in lab.cited.events
+    ]
+    if detail:
+        evidence.append({"trace": path, "seq": -1, "text": detail[:_EXCERPT]})
+    return Finding(check.id, outcome, message, tuple(evidence), path, mend=mend, kinds=kind)
+
+
+def _said(failed: AssertionError) -> tuple[str, str]:
+    """The author's message, and pytest's explanation of the assertion."""
+    text = str(failed)
+    message, _, detail = text.partition("\nassert ")
+    if not detail and message.startswith("assert "):
+        return "", message
+    return message.strip(), f"assert {detail}" if detail else ""
+
+
+def _innermost(error: BaseException) -> str:
+    tb = error.__traceback__
+    while tb is not None and tb.tb_next is not None:
+        tb = tb.tb_next
+    return f"{tb.tb_frame.f_code.co_filename.rpartition('/')[2]}:{tb.tb_lineno}" if tb else "?"
