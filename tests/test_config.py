@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agentcheck.config import Config, ConfigError, load
+from agentcheck.config import Config, ConfigError, LimitsTable, ToolTable, load
 from agentcheck.target import DECLARED, Limits, ToolBinding
 
 GOOD = """
@@ -55,9 +55,8 @@ def test_pyproject_says_the_same_as_the_file_of_its_own(tmp_path: Path) -> None:
 
 def test_keys_keep_step_with_the_declarations_of_target() -> None:
     assert set(DECLARED) | {"reducer", "run", "host", "limits"} <= Config.model_fields.keys()
-    tools, limits = (Config(tools={"x": {}}, limits={})).tools["x"], Config(limits={}).limits  # type: ignore[dict-item, arg-type]
-    assert type(tools).model_fields.keys() == ToolBinding.__dataclass_fields__.keys()  # type: ignore[union-attr]
-    assert type(limits).model_fields.keys() == Limits.__dataclass_fields__.keys()
+    assert ToolTable.model_fields.keys() == ToolBinding.__dataclass_fields__.keys()
+    assert LimitsTable.model_fields.keys() == Limits.__dataclass_fields__.keys()
 
 
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
@@ -70,6 +69,8 @@ def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     [
         ({"target": "my_agent:run"}, "my_agent"),
         ({"target": "pkg.bots:deployer"}, "bots-deployer"),
+        ({"target": "pkg.deploybot.targets:target"}, "deploybot"),
+        ({"target": "agent:run"}, "agent"),
         ({"target": "a:b", "name": "Deploy bot / eu"}, "Deploy-bot-eu"),
         ({"target": "a:b", "name": "../.."}, "target"),
     ],
@@ -82,8 +83,14 @@ def test_labels_are_fit_for_folders(given: dict[str, str], label: str) -> None:
     ("text", "sentence"),
     [
         ("tols = 1", "agentcheck.toml: unknown key 'tols' (did you mean 'tools'?); the keys are target, reducer, "),
-        ("[limits]\nsecond = 1", "agentcheck.toml: unknown key 'limits.second' (did you mean 'seconds'?); the keys are "),
-        ("[tools.x]\nbnd = 'a:b'", "agentcheck.toml: unknown key 'tools.x.bnd' (did you mean 'bind'?); the keys are bind,"),
+        (
+            "[limits]\nsecond = 1",
+            "agentcheck.toml: unknown key 'limits.second' (did you mean 'seconds'?); the keys are ",
+        ),
+        (
+            "[tools.x]\nbnd = 'a:b'",
+            "agentcheck.toml: unknown key 'tools.x.bnd' (did you mean 'bind'?); the keys are bind,",
+        ),
         ("human = 'x'", "agentcheck.toml: human must be an array of tool names, not 'x'"),
         ("human = ['x', 5]", "agentcheck.toml: human must be an array of tool names, not ['x', 5]"),
         ("[tools]\nx = 5", 'agentcheck.toml: tools.x must be text like "module:function", or a table of bind, '),

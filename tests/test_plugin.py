@@ -50,7 +50,9 @@ def test_xdist_judges_the_same_and_the_controller_reports(project: Project) -> N
     session = project(ALL)
     result = session.runpytest_subprocess("--agentcheck-only", "-n2", "-v")
     result.assert_outcomes(passed=2, failed=1, skipped=2, warnings=1)
-    result.stdout.fnmatch_lines_random(["*WARNED agentcheck::F01-should-hold*", "FAILED agentcheck::F09-must-hold - saw*"])
+    result.stdout.fnmatch_lines_random(
+        ["*WARNED agentcheck::F01-should-hold*", "FAILED agentcheck::F09-must-hold - saw*"]
+    )
     report = written(session)
     assert {f["check"]: f["outcome"] for f in report["findings"]} == ALL
     assert report["target"]["name"] == "fake"  # told by a worker
@@ -97,7 +99,9 @@ def test_collect_only_judges_nothing_and_writes_nothing(project: Project) -> Non
     session = project(ALL)
     result = session.runpytest_subprocess("--agentcheck", "--collect-only", "-q")
     assert result.ret == pytest.ExitCode.OK
-    result.stdout.fnmatch_lines(["test_own.py::test_of_the_user", "agentcheck::F01-holds-well", "agentcheck::F10-no-concern"])
+    result.stdout.fnmatch_lines(
+        ["test_own.py::test_of_the_user", "agentcheck::F01-holds-well", "agentcheck::F10-no-concern"]
+    )
     assert not (session.path / "reports").exists()
 
 

@@ -28,10 +28,18 @@ def test_options_that_cannot_be_met(project: Project, options: list[str], senten
 @pytest.mark.parametrize(
     ("file", "text", "sentence"),
     [
-        ("agentcheck.toml", "tagret = 'a:b'", "agentcheck.toml: unknown key 'tagret' (did you mean 'target'?); the keys are*"),
+        (
+            "agentcheck.toml",
+            "tagret = 'a:b'",
+            "agentcheck.toml: unknown key 'tagret' (did you mean 'target'?); the keys are*",
+        ),
         ("agentcheck.toml", "", "no agent named: give --agentcheck-target package.module:object, or*"),
         ("agentcheck-expected.toml", "expected = 3", "*agentcheck-expected.toml: expected must be a table*"),
-        ("pyproject.toml", "[tool.agentcheck]", "both agentcheck.toml and *tool.agentcheck* of pyproject.toml configure*"),
+        (
+            "pyproject.toml",
+            "[tool.agentcheck]",
+            "both agentcheck.toml and *tool.agentcheck* of pyproject.toml configure*",
+        ),
     ],
 )
 def test_files_that_cannot_be_used(project: Project, file: str, text: str, sentence: str) -> None:
@@ -56,7 +64,9 @@ def test_a_broken_test_of_the_users_own_is_named_with_the_way_around(project: Pr
     session.makepyfile(test_broken="import nothing_of_this_name")
     result = session.runpytest_subprocess("--agentcheck")
     assert result.ret == pytest.ExitCode.INTERRUPTED
-    result.stdout.fnmatch_lines(["agentcheck: collection was interrupted by test_broken.py, so no check ran*--agentcheck-only"])
+    result.stdout.fnmatch_lines(
+        ["agentcheck: collection was interrupted by test_broken.py, so no check ran*--agentcheck-only"]
+    )
     session.runpytest_subprocess("--agentcheck-only").assert_outcomes(passed=2)
 
 
@@ -84,4 +94,6 @@ def test_a_folder_that_shadows_the_package_is_named(pytester: pytest.Pytester) -
     pytester.mkpydir("agentcheck")
     result = pytester.runpytest_subprocess("--agentcheck")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines([f"ERROR: 'agentcheck' is imported from {pytester.path}/agentcheck/__init__.py, which shadows*"])
+    result.stderr.fnmatch_lines(
+        [f"ERROR: 'agentcheck' is imported from {pytester.path}/agentcheck/__init__.py, which shadows*"]
+    )

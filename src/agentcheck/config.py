@@ -14,7 +14,10 @@ from agentcheck.target import DECLARED, Limits
 
 FILE: Final = "agentcheck.toml"
 TABLE: Final = "[tool.agentcheck]"
-_GENERIC: Final = frozenset(("target", "agent", "run", "main", "app", "reducer", "host", "graph"))
+# Names that tell no agent from another.
+_GENERIC: Final = frozenset(
+    ("target", "targets", "agent", "agents", "run", "main", "app", "src", "reducer", "host", "graph")
+)
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -123,8 +126,8 @@ class Config(_Table):
         """A name fit for a folder: the declared one, else one made of module and object."""
         path = self.target or self.host or self.run or self.reducer or "recordings:run"
         module, _, item = path.partition(":")
-        last = module.rpartition(".")[2]
-        plain = self.name or (last if item in _GENERIC else f"{last}-{item}")
+        telling = [part for part in module.split(".") if part not in _GENERIC] or [module]
+        plain = self.name or (telling[-1] if item in _GENERIC else f"{telling[-1]}-{item}")
         return re.sub(r"[^\w.-]+", "-", plain).strip("-.") or "target"
 
 
@@ -179,7 +182,7 @@ def _walk(data: Any, location: tuple[int | str, ...]) -> list[int | str]:
     for part in location:
         if part in (data if isinstance(data, dict) else range(len(data)) if isinstance(data, list) else ()):
             path.append(part)
-            data = data[part]  # type: ignore[index]
+            data = data[part]
     return path
 
 

@@ -31,6 +31,7 @@ class Judging:
     Args:
         factory: makes the lab, on first use and once in each process.
         explicit: the target as it was named on the command line, for commands that reproduce.
+        worker: the name of this process under xdist.
     """
 
     config: Config
@@ -40,6 +41,7 @@ class Judging:
     expected: Expected
     strict: bool
     explicit: str | None
+    worker: str
     factory: Callable[["Judging"], "Lab"]
     findings: list[Finding] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)  # what the lab says of the target at the end
@@ -63,8 +65,17 @@ class Judging:
         return known.expires is not None and date.today() > known.expires
 
     def complete(self, finding: Finding) -> Finding:
-        """The finding with the command that reproduces it alone."""
-        return finding if finding.reproduce else replace(finding, reproduce=self.command(finding.check))
+        """The finding with the command that reproduces it alone, its traces as seen from the report."""
+        return replace(
+            finding,
+            reproduce=finding.reproduce or self.command(finding.check),
+            trace=self._relative(finding.trace),
+            evidence=tuple({**item, "trace": self._relative(item.get("trace"))} for item in finding.evidence),
+        )
+
+    def _relative(self, trace: str | None) -> str | None:
+        inside = trace is not None and Path(trace).is_relative_to(self.reports)
+        return Path(trace).relative_to(self.reports).as_posix() if trace and inside else trace
 
     def command(self, check: str) -> str:
         target = ["--agentcheck-target", self.explicit] if self.explicit else []
@@ -137,6 +148,7 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
         expected=Expected.read(file, known=[c.id for c in known]) if file.is_file() else Expected(),
         strict=option.agentcheck_strict,
         explicit=option.agentcheck_target,
+        worker=getattr(config, "workerinput", {}).get("workerid", ""),
         factory=factory,
     )
 

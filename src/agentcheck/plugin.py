@@ -32,7 +32,7 @@ def make_lab(judging: Judging) -> "Lab":
     """The one place where the lab is made. Raises HarnessError where the target cannot be set up."""
     from agentcheck.lab import Lab
 
-    return Lab(judging.config, rootdir=judging.rootdir, reports=judging.reports)
+    return Lab(judging.config, rootdir=judging.rootdir, reports=judging.reports, worker=judging.worker)
 
 
 # --- set-up ---------------------------------------------------------------------------------

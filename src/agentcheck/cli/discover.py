@@ -48,10 +48,9 @@ def discover(root: Path) -> list[Found]:
     modules = [module for file in sources(root) if (module := read(file, root))]
     calling = _calling(modules)
     found = [f for m in modules for f in (*_declared(m), *_shaped(m), *_loops(m, calling))]
-    places = _places(modules)
-    ranked = sorted(found, key=lambda f: (bool(f.obstacle), -f.score, f.path.count("."), f.path))
-    by_name = {m.name: m for m in modules}
-    return [_with_tools(f, by_name, places) for f in ranked]
+    places, by_name = _places(modules), {m.name: m for m in modules}
+    equipped = [_with_tools(f, by_name, places) for f in found]
+    return sorted(equipped, key=lambda f: (bool(f.obstacle), -f.score - 10 * bool(f.tools), f.path.count("."), f.path))
 
 
 # --- who calls a model ------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
 
 def _page(check: Check) -> Iterator[str]:
     yield check.id
-    yield f"Factor {check.factor}, {FACTORS[check.factor]}. {check.severity}: {_MEANING[check.severity]}."
+    yield f"Factor {check.factor}: {FACTORS[check.factor]}"
+    yield f"{check.severity}: {_MEANING[check.severity]}"
     kinds = ", ".join(name for letter, name in KINDS.items() if letter in check.kinds)
     parts = {
         "Passes when": check.title,
