@@ -85,7 +85,11 @@ def _resolved(schema: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _constants(part: Mapping[str, Any]) -> list[str]:
     values = [part["const"]] if "const" in part else part.get("enum", []) if part.get("title") != "" else []
-    return [v for v in values if isinstance(v, str)] if len(values) != 0 and all(isinstance(v, str) for v in values) else []
+    return (
+        [v for v in values if isinstance(v, str)]
+        if len(values) != 0 and all(isinstance(v, str) for v in values)
+        else []
+    )
 
 
 def _without(schema: Mapping[str, Any], key: str, root: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,7 +130,10 @@ def _example(text: str, tools: set[str]) -> Intent | None:
         return None
     path: tuple[str, ...] = ()
     while isinstance(body, dict):
-        named = next((k for k, v in body.items() if isinstance(v, str) and (v in tools or k in ("intent", "tool", "action"))), None)
+        named = next(
+            (k for k, v in body.items() if isinstance(v, str) and (v in tools or k in ("intent", "tool", "action"))),
+            None,
+        )
         if named is not None:
             return _shown(body, named, path)
         wrapper = next((k for k, v in body.items() if isinstance(v, dict)), None)

@@ -124,6 +124,8 @@ def _matching(pattern: str) -> str:
     from hypothesis.strategies import from_regex
 
     try:
-        return find(from_regex(pattern, fullmatch=True), lambda _: True, settings=settings(database=None, deadline=None))
+        return find(
+            from_regex(pattern, fullmatch=True), lambda _: True, settings=settings(database=None, deadline=None)
+        )
     except HypothesisException:
         return "example"

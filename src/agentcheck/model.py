@@ -46,6 +46,12 @@ class Script:
         self.place[session] = place + 1
         return self._decided(self._turn(session, place, request), request)
 
+    def continue_from(self, other: "Script") -> None:
+        """Stand where another script stands."""
+        self.place = dict(other.place)
+        self._made = {session: list(turns) for session, turns in other._made.items()}
+        self._asked = {session: list(asked) for session, asked in other._asked.items()}
+
     def _place(self, session: str, request: Request) -> int:
         history, key = self._asked.setdefault(session, []), fingerprint(request)
         place = self.place.get(session, 0)
@@ -134,6 +140,8 @@ def intent_call(decision: Decision, request: Request, scenario: Scenario) -> tup
         for wrapper in intent.path:
             found = found.get(wrapper, {}) if isinstance(found, dict) else {}
         if isinstance(found, dict) and found.get(intent.key) == intent.name:
-            arguments = found.get(intent.inside, {}) if intent.inside else {k: v for k, v in found.items() if k != intent.key}
+            arguments = (
+                found.get(intent.inside, {}) if intent.inside else {k: v for k, v in found.items() if k != intent.key}
+            )
             return (ToolCall(intent.name, json.dumps(arguments, ensure_ascii=False)),)
     return ()

@@ -47,7 +47,9 @@ class Ended:
 class Zygote:
     """One process with the target imported, from which runs are forked one after another."""
 
-    def __init__(self, spec: Mapping[str, Any], *, hash_seed: int, sandbox: Path, environment: Mapping[str, str], python: str):
+    def __init__(
+        self, spec: Mapping[str, Any], *, hash_seed: int, sandbox: Path, environment: Mapping[str, str], python: str
+    ):
         self.sandbox = sandbox
         self.mark = f"{os.getpid()}-{hash_seed}-{time.monotonic_ns()}"
         ours, theirs = socket.socketpair()
@@ -73,7 +75,9 @@ class Zygote:
             said = framing.receive(self._control)
         except TimeoutError:
             self.close()
-            raise HarnessError(f"{name}: importing it took more than {START_SECONDS:.0f} s; does it start work at import?") from None
+            raise HarnessError(
+                f"{name}: importing it took more than {START_SECONDS:.0f} s; does it start work at import?"
+            ) from None
         except framing.Closed:
             code = self._process.wait(timeout=10)
             self.close()
@@ -136,6 +140,7 @@ class Fork:
         self.pid = pid
         self.killed = False
         self.ended = Ended(None)
+        self.said = ""  # the last line on its standard error
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal to the agent's process and its group."""

@@ -125,7 +125,11 @@ class World:
     def asked_model(self, message: Mapping[str, Any], request: Request, wire: WireRequest | None) -> Event:
         session = message.get("session", "main")
         self._model_called[session] += 1
-        raw = {"method": wire.method, "url": wire.url, "headers": _kept(wire.headers), "body": _text(wire.body)} if wire else None
+        raw = (
+            {"method": wire.method, "url": wire.url, "headers": _kept(wire.headers), "body": _text(wire.body)}
+            if wire
+            else None
+        )
         asked = self._record(message, "model_request", n=self._model_called[session], request=request, raw=raw)
         for spec in catalog(request, self.scenario):
             self.offered.setdefault(spec.name, spec)
@@ -149,7 +153,9 @@ class World:
         self.cross("the model replied", "after", count=False)
         return _sent(reply)
 
-    def decide(self, asked: Event, request: Request, wire: WireRequest | None) -> Decision | WireReply | ModelFails | None:
+    def decide(
+        self, asked: Event, request: Request, wire: WireRequest | None
+    ) -> Decision | WireReply | ModelFails | None:
         """The model's decision on one recorded request, a fault that strikes it, or None for a miss."""
         nth = sum(e.session == asked.session for e in self.trace.of("model_request", before=asked)) + 1
         fault = self.faults.on_model(nth)
@@ -198,7 +204,9 @@ class World:
     def take_up(self, message: Mapping[str, Any], tool: str, arguments: Any, decided: ToolCall | None = None) -> Event:
         """Record that a tool was called, and which decision it carries out."""
         matching = [o for o in self._open if o["call"].name == tool and o["session"] == message.get("session", "main")]
-        exact = [o for o in matching if decided is not None and o["call"].id == decided.id] or [o for o in matching if _same(o["call"], arguments)]
+        exact = [o for o in matching if decided is not None and o["call"].id == decided.id] or [
+            o for o in matching if _same(o["call"], arguments)
+        ]
         found = (exact or matching or [None])[0]
         if found is not None:
             self._open.remove(found)
@@ -245,7 +253,9 @@ class World:
         if isinstance(fault.how, Hangs):
             concerns = {"errors", "timeouts"}
         if handles & concerns:
-            name = {"errors": "errors", "timeouts": "time-outs", "bounds": "the size of its result"}[min(handles & concerns)]
+            name = {"errors": "errors", "timeouts": "time-outs", "bounds": "the size of its result"}[
+                min(handles & concerns)
+            ]
             self.problem = Untestable(
                 f"{tool} may handle {name} itself, so a failure must enter beneath it",
                 mend=f'[tool.agentcheck.tools.{tool}]\ninject = "module:function"  # what {tool} calls',
@@ -257,7 +267,11 @@ class World:
         value = self._declared_value(tool, self._tools_called[tool])
         earlier = self._effect(called)
         if earlier is not None:
-            return {"do": "return", "value": earlier["value"]} if "value" in earlier else {"do": "sample", "marker": earlier["marker"]}
+            return (
+                {"do": "return", "value": earlier["value"]}
+                if "value" in earlier
+                else {"do": "sample", "marker": earlier["marker"]}
+            )
         if value is not None:
             return self._keep(called, {"do": "return", "value": value[0]})
         if self.target.binding(tool).allow:
@@ -276,7 +290,11 @@ class World:
     def _effect(self, called: Event) -> dict[str, Any] | None:
         """Write the effect; a key seen before has none, and what was given then is given again."""
         key_name = self.target.binding(called["tool"]).key
-        key = called["arguments"].get(key_name) if key_name and isinstance(called["arguments"], dict) else called.get("key")
+        key = (
+            called["arguments"].get(key_name)
+            if key_name and isinstance(called["arguments"], dict)
+            else called.get("key")
+        )
         ledger_key = None if key is None else f"{called['tool']}:{key}"
         if ledger_key is not None and ledger_key in self.ledger:
             return self.ledger[ledger_key]  # type: ignore[no-any-return]
@@ -287,7 +305,11 @@ class World:
 
     def _keep(self, called: Event, verdict: dict[str, Any]) -> dict[str, Any]:
         key_name = self.target.binding(called["tool"]).key
-        key = called["arguments"].get(key_name) if key_name and isinstance(called["arguments"], dict) else called.get("key")
+        key = (
+            called["arguments"].get(key_name)
+            if key_name and isinstance(called["arguments"], dict)
+            else called.get("key")
+        )
         if key is not None:
             self.ledger[f"{called['tool']}:{key}"] = {k: v for k, v in verdict.items() if k != "do"}
         return verdict
@@ -338,14 +360,18 @@ class World:
             approved = self._approval(message, prompt, "input")
             long = "yes" in prompt.lower()
             return {"text": ("yes" if long else "y") if approved else ("no" if long else "n")}
-        _, answer = self.ask_human(message, id=f"i{len(self.trace)}", kind="question", text=prompt, tool=None, via="input")
+        _, answer = self.ask_human(
+            message, id=f"i{len(self.trace)}", kind="question", text=prompt, tool=None, via="input"
+        )
         return {"text": None if answer is None else spoken(answer)}
 
     def _approval(self, message: Mapping[str, Any], text: str, via: str) -> bool:
         tool = self._open_high_stakes()
         question = {"id": f"a{len(self.trace)}", "kind": "approval", "text": text, "tool": tool, "via": via}
         _, answer = self.ask_human(message, **question)
-        return isinstance(answer, Approved) or (isinstance(answer, Text) and answer.text.lower() in ("y", "yes", "approve"))
+        return isinstance(answer, Approved) or (
+            isinstance(answer, Text) and answer.text.lower() in ("y", "yes", "approve")
+        )
 
     def _open_high_stakes(self) -> str | None:
         stakes = self.target.high_stakes or ()
@@ -402,7 +428,13 @@ def spoken(answer: Answer) -> str:
     """An answer as a human would type it."""
     if isinstance(answer, Text):
         return answer.text
-    return "yes, approved" if isinstance(answer, Approved) else f"no: {answer.reason or 'denied'}" if isinstance(answer, Denied) else ""
+    return (
+        "yes, approved"
+        if isinstance(answer, Approved)
+        else f"no: {answer.reason or 'denied'}"
+        if isinstance(answer, Denied)
+        else ""
+    )
 
 
 def folder_digest(folder: Path) -> str:

@@ -1,8 +1,10 @@
 """Callables and hosts: each launch and each resume is one forked process, answered message by message."""
 
+import contextlib
+import shutil
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +27,23 @@ class Stage:
 
     def play(self, world: World, job: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
         """One process, from fork to end. What it said last comes back: {"files": …}, empty where it died."""
+        with self.process(job, machine, world) as fork:
+            last = self._converse(world, fork)
+        self._close(world, fork, job)
+        if last.get("modules"):
+            self._learn(last["modules"])
+        return last
+
+    @contextlib.contextmanager
+    def process(self, job: Mapping[str, Any], machine: Machine, world: World) -> Iterator[Fork]:
+        """A fresh process in a sandbox of its own; both are gone when the block ends."""
         self.count += 1
         sandbox = new_sandbox(self.zygote.sandbox, f"{machine.folder}-{self.count}")
         _mirror(self.project, sandbox)
         with self.zygote.run(self._job(job, sandbox, machine, world)) as fork:
-            last = self._converse(world, fork)
-        self._close(world, fork, job, sandbox)
-        if last.get("modules"):
-            self._learn(last["modules"])
-        return last
+            yield fork
+        fork.said = _last_line(sandbox / "stderr.txt")
+        shutil.rmtree(sandbox, ignore_errors=True)
 
     def _job(self, job: Mapping[str, Any], sandbox: Path, machine: Machine, world: World) -> dict[str, Any]:
         environment = {"HOME": str(sandbox), "TMPDIR": str(sandbox / "tmp"), "TZ": machine.zone}
@@ -79,7 +89,7 @@ class Stage:
             fork.kill(signal.SIGTERM)
             return world.handle(message) if cut.point.startswith("before") else {}
 
-    def _close(self, world: World, fork: Fork, job: Mapping[str, Any], sandbox: Path) -> None:
+    def _close(self, world: World, fork: Fork, job: Mapping[str, Any]) -> None:
         """Say how a process ended that did not say so itself, and what it left behind."""
         trace = world.trace
         if fork.ended.left:
@@ -88,7 +98,7 @@ class Stage:
         was_killed = any(e.type == "killed" and e.pid == fork.pid for e in trace)
         for one in job["sessions"]:
             if one["name"] not in over and not was_killed and trace.status != "timeout":
-                ending = {"status": "exited", "code": fork.ended.code, "said": _last_line(sandbox / "stderr.txt")}
+                ending = {"status": "exited", "code": fork.ended.code, "said": fork.said}
                 trace.append("finished", session=one["name"], pid=fork.pid, **ending)
 
     def _learn(self, modules: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from agentcheck import framing
 from agentcheck.faults import Http, LengthLimit, ModelFails
@@ -13,7 +13,7 @@ from agentcheck.reducer import Answer, to_data
 from agentcheck.wire import WireReply
 from agentcheck.world import CutOff, World, cut_short, marker
 
-MOST_STEPS = 2_000
+MOST_STEPS: Final = 2_000
 
 
 class ReducerFailed(Exception):
@@ -84,11 +84,15 @@ class Driver:
         for _ in range(MOST_STEPS):
             if self.over or not self.pending:
                 break
-            event = self.carry_out(self.pending.pop(0))
-            if event is not None:
-                self.feed(event)
+            self.step()
         if not self.over:
             self._rest()
+
+    def step(self) -> None:
+        """Carry out the next command, and reduce the event that answers it."""
+        event = self.carry_out(self.pending.pop(0))
+        if event is not None:
+            self.feed(event)
 
     def feed(self, event: Mapping[str, Any]) -> None:
         """Reduce one event and queue the commands that follow."""
@@ -104,7 +108,9 @@ class Driver:
         self._note("saved", digest=marker(json.dumps(self.data, sort_keys=True))[-10:], opaque=self.opaque)
         self.snapshots.append(self.snapshot())
         if self.watch:
-            self._note("probe", name="purity", value={k: answer.get(k) for k in ("impure", "changed", "mutated", "differs")})
+            self._note(
+                "probe", name="purity", value={k: answer.get(k) for k in ("impure", "changed", "mutated", "differs")}
+            )
 
     def _rest(self) -> None:
         waits = bool(self.asked)
@@ -166,14 +172,23 @@ class Driver:
 
     def _tool_failed(self, called: Any, call: ToolCall, verdict: Mapping[str, Any]) -> dict[str, Any]:
         kind = "HTTPError" if verdict.get("status") else verdict["kind"]
-        message = f"HTTP {verdict['status']} {verdict['message']}".strip() if verdict.get("status") else verdict["message"]
+        message = (
+            f"HTTP {verdict['status']} {verdict['message']}".strip() if verdict.get("status") else verdict["message"]
+        )
         self._note("tool_failed", call=called["call"], tool=call.name, kind=kind, message=message)
-        return _event("ToolFailed", call_id=call.id, kind="timeout" if kind == "TimeoutError" else kind, message=message)
+        return _event(
+            "ToolFailed", call_id=call.id, kind="timeout" if kind == "TimeoutError" else kind, message=message
+        )
 
     def _hung(self, called: Any, call: ToolCall, deadline: float | None) -> dict[str, Any]:
         limit = self.world.target.limits.seconds
         if deadline is None or deadline > limit:
-            self._note("finished", status="timeout", seconds=limit, reason="a tool hung, and its call has no deadline within the limit")
+            self._note(
+                "finished",
+                status="timeout",
+                seconds=limit,
+                reason="a tool hung, and its call has no deadline within the limit",
+            )
             self.over = True
             raise CutOff("a tool hung")
         self._pass(deadline)
@@ -184,7 +199,9 @@ class Driver:
     def _do_AskHuman(self, command: Mapping[str, Any]) -> dict[str, Any] | None:
         call = command.get("call") or {}
         question = {k: command[k] for k in ("id", "kind", "text", "deadline")}
-        _, answer = self.world.ask_human(self._tag(), **question, call=call or None, tool=call.get("name"), via="command")
+        _, answer = self.world.ask_human(
+            self._tag(), **question, call=call or None, tool=call.get("name"), via="command"
+        )
         if answer is not None:
             return self.answered(command["id"], answer)
         if command["deadline"] is not None:

@@ -253,7 +253,12 @@ def _members(tool: str, value: Any) -> list[Any]:
     member = inspect.getattr_static(value, tool, None)
     if member is None:
         table = vars(value)
-        return [m for space in table.values() if isinstance(space, dict) for m in _named(tool, {str(k): v for k, v in space.items()}, 0)]
+        return [
+            m
+            for space in table.values()
+            if isinstance(space, dict)
+            for m in _named(tool, {str(k): v for k, v in space.items()}, 0)
+        ]
     return [getattr(value, tool)] if callable(getattr(value, tool, None)) else []
 
 

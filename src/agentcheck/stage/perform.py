@@ -64,7 +64,9 @@ class Performance:
         from agentcheck.stage.tools import named
 
         view = named(str(self.target.context))
-        self.link.ask("probe", name="context", value=plain(view(Path(self.job["store"])) if self.job.get("store") else view()))
+        self.link.ask(
+            "probe", name="context", value=plain(view(Path(self.job["store"])) if self.job.get("store") else view())
+        )
 
     def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
         if apart:
@@ -169,7 +171,11 @@ def call_run(run: Callable[..., Any], trigger: Any) -> Any:
     if not names:
         return run() if not _takes_one(run) else run(_shaped(_first(run), trigger))
     if len(names) == 1:
-        return run(_shaped(parameters[0], trigger)) if parameters[0].kind is not parameters[0].KEYWORD_ONLY else run(**{names[0]: _shaped(parameters[0], trigger)})
+        return (
+            run(_shaped(parameters[0], trigger))
+            if parameters[0].kind is not parameters[0].KEYWORD_ONLY
+            else run(**{names[0]: _shaped(parameters[0], trigger)})
+        )
     if isinstance(trigger, dict) and set(names) <= set(trigger):
         return run(**trigger)
     wanted = ", ".join(f'{n} = "…"' for n in names)

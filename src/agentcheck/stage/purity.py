@@ -50,7 +50,9 @@ class Watch:
         sys.setprofile(None)
         self.guard.watch = None
         after = self._world()
-        self.changed = sorted(name for name in self._before.keys() | after.keys() if self._before.get(name) != after.get(name))
+        self.changed = sorted(
+            name for name in self._before.keys() | after.keys() if self._before.get(name) != after.get(name)
+        )
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
@@ -81,7 +83,11 @@ class Watch:
         if module == "os" and code.co_qualname in ("_Environ.__getitem__", "_Environ.__setitem__", "_Environ.__iter__"):
             return "the environment (os.environ)"
         if module in ("uuid", "secrets", "random", "threading", "subprocess") and not code.co_name.startswith("__"):
-            if module == "random" and frame.f_locals.get("self").__class__.__name__ != "Random" and "self" in frame.f_locals:
+            if (
+                module == "random"
+                and frame.f_locals.get("self").__class__.__name__ != "Random"
+                and "self" in frame.f_locals
+            ):
                 return None
             return f"{_IMPURE_MODULES[module]} ({module}.{code.co_name})"
         return None

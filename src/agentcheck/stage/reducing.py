@@ -44,7 +44,11 @@ class Codec:
         return json.loads(json.dumps(state, allow_nan=False))
 
     def load(self, data: Any) -> Any:
-        return self._adapter.validate_python(data, strict=False) if self._adapter is not None else json.loads(json.dumps(data))
+        return (
+            self._adapter.validate_python(data, strict=False)
+            if self._adapter is not None
+            else json.loads(json.dumps(data))
+        )
 
 
 class Service:
@@ -87,7 +91,11 @@ class Service:
 
     def _kept(self, step: Any) -> dict[str, Any]:
         self.states.append(step.state)
-        answer: dict[str, Any] = {"state": len(self.states) - 1, "json": None, "commands": vocabulary.to_data(list(step.commands))}
+        answer: dict[str, Any] = {
+            "state": len(self.states) - 1,
+            "json": None,
+            "commands": vocabulary.to_data(list(step.commands)),
+        }
         try:
             answer["json"] = self.codec.dump(step.state)
         except Exception as error:

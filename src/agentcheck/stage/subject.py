@@ -100,7 +100,13 @@ def declarations(target: Target) -> dict[str, Any]:
 
 def _told(binding: ToolBinding) -> dict[str, Any]:
     bound = binding.bind if isinstance(binding.bind, (str, type(None))) else getattr(binding.bind, "__qualname__", "?")
-    return {"bind": bound, "inject": binding.inject, "key": binding.key, "returns": binding.returns, "allow": binding.allow}
+    return {
+        "bind": bound,
+        "inject": binding.inject,
+        "key": binding.key,
+        "returns": binding.returns,
+        "allow": binding.allow,
+    }
 
 
 def signature(run: Any) -> list[dict[str, Any]]:

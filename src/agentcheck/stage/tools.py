@@ -115,7 +115,11 @@ class Toolbox:
     def _value(self, bound: binder.Bound, verdict: Mapping[str, Any]) -> Any:
         if verdict["do"] == "sample":
             declared = self.target.binding(bound.tool).returns
-            return declared if declared is not None else values.sample(values.return_type(bound.original), verdict["marker"])
+            return (
+                declared
+                if declared is not None
+                else values.sample(values.return_type(bound.original), verdict["marker"])
+            )
         return self._typed(bound, verdict["value"])
 
     def _typed(self, bound: binder.Bound, value: Any) -> Any:
@@ -142,7 +146,9 @@ class Toolbox:
         self.link.ask("tool_returned", tool=bound.tool, call=call, value=plain(value))
         return value
 
-    async def _run_async(self, bound: binder.Bound, call: str, verdict: Mapping[str, Any], args: Any, kwargs: Any) -> Any:
+    async def _run_async(
+        self, bound: binder.Bound, call: str, verdict: Mapping[str, Any], args: Any, kwargs: Any
+    ) -> Any:
         with self._real(bound.tool, verdict):
             try:
                 value = await bound.original(*args, **kwargs)
@@ -236,7 +242,9 @@ def exception(verdict: Mapping[str, Any]) -> BaseException:
         headers = Message()
         if verdict.get("retry_after") is not None:
             headers["Retry-After"] = str(verdict["retry_after"])
-        return HTTPError("http://tool.invalid/", verdict["status"], message or f"HTTP {verdict['status']}", headers, None)
+        return HTTPError(
+            "http://tool.invalid/", verdict["status"], message or f"HTTP {verdict['status']}", headers, None
+        )
     kind = getattr(builtins, str(verdict.get("kind", "RuntimeError")), RuntimeError)
     if isinstance(kind, type) and issubclass(kind, UnicodeDecodeError):
         return UnicodeDecodeError("utf-8", b"\xff\xfe", 0, 1, message or "invalid start byte")
@@ -294,8 +302,18 @@ def plain(value: Any) -> Any:
     """A value as JSON has it; what has no such form, by its repr."""
     from pydantic_core import to_jsonable_python
 
-    return to_jsonable_python(value, fallback=repr, bytes_mode="utf8", serialize_unknown=True) if not isinstance(value, bytes) else value.decode("utf-8", "backslashreplace")
+    return (
+        to_jsonable_python(value, fallback=repr, bytes_mode="utf8", serialize_unknown=True)
+        if not isinstance(value, bytes)
+        else value.decode("utf-8", "backslashreplace")
+    )
 
 
 def binding_from(data: Any) -> ToolBinding:
-    return data if isinstance(data, ToolBinding) else ToolBinding(**data) if isinstance(data, dict) else ToolBinding(bind=data)
+    return (
+        data
+        if isinstance(data, ToolBinding)
+        else ToolBinding(**data)
+        if isinstance(data, dict)
+        else ToolBinding(bind=data)
+    )

@@ -32,7 +32,11 @@ def sample(kind: Any, marker: str) -> Any:
     if kind in (list, tuple, set, frozenset) or origin in (list, tuple, set, frozenset):
         return _sequence(origin or kind, args, marker)
     if kind is dict or origin is dict:
-        return {"result" if not args or args[0] is str else sample(args[0], marker): sample(args[1], marker) if args and args[1] is not Any else marker}
+        return {
+            "result" if not args or args[0] is str else sample(args[0], marker): sample(args[1], marker)
+            if args and args[1] is not Any
+            else marker
+        }
     if origin in (typing.Union, types.UnionType):
         return sample(next((a for a in args if a is not type(None)), None), marker)
     if origin is typing.Literal:

@@ -1,0 +1,98 @@
+"""A host: launched once, and resumed with answers, or after a crash, each time in a fresh process."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from agentcheck.adapters.process import resumption, session
+from agentcheck.model import Script
+from agentcheck.plan import Plan, Run
+from agentcheck.process import Machine
+from agentcheck.reducer import Answer, to_data
+from agentcheck.stages import Stages
+from agentcheck.trace import Event
+from agentcheck.world import World
+
+MOST_RESUMES: Final = 25
+
+
+def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
+    """Launch every session, then answer and resume each until it is over."""
+    run.stores = {name: stages.new_store() for name, _ in plan.triggers}
+    job = {
+        "kind": "H",
+        "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
+        "interleaved": plan.interleaved,
+        "context": plan.context,
+        "store": str(run.stores[plan.triggers[0][0]]),
+        "writable": [str(store) for store in run.stores.values()],
+    }
+    world.store = run.stores[plan.triggers[0][0]]
+    last = stages.on(plan.machine).play(world, job, plan.machine)
+    run.files = tuple(last.get("files", ()))
+    for name in run.stores:
+        see_through(stages, run, world, name)
+
+
+def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
+    """Answer and resume one session until it is over, or waits for somebody who is silent."""
+    for _ in range(MOST_RESUMES):
+        answers = due(run, world, name)
+        if answers is None:
+            return
+        resume(stages, run, world, name, answers, run.plan.resume_on)
+
+
+def resume(stages: Stages, run: Run, world: World, name: str, answers: Mapping[str, Answer], machine: Machine) -> None:
+    """Resume one session in a fresh process."""
+    run.append("resumed", session=name, machine=machine, answers=to_data(dict(answers)))
+    for id, answer in answers.items():
+        run.append("answered", session=name, id=id, answer=to_data(answer))
+    if isinstance(run.model, Script):
+        run.model.resumed.add(name)
+    store = str(run.stores[name])
+    job: dict[str, Any] = {
+        "kind": "H",
+        "sessions": [resumption(name, run.stores[name], answers)],
+        "context": run.plan.context,
+        "store": store,
+        "writable": [store],
+    }
+    stages.on(machine).play(world, job, machine)
+
+
+def due(run: Run, world: World, name: str) -> dict[str, Answer] | None:
+    """The answers with which a session is to be resumed; None where it is not."""
+    last = _last_word(run, name)
+    if last is None or run.status == "timeout":
+        return None
+    if _was_stopped(run, last):
+        return {} if not run.of("resumed", after=last) else None
+    if last["status"] != "waiting":
+        return None
+    questions = last.get("questions") or []
+    if not questions:
+        return {} if len(run.of("resumed")) < 2 else None
+    given = {q["id"]: world.answer_to(q["kind"], (q.get("call") or {}).get("name") or "*") for q in questions}
+    return {id: answer for id, answer in given.items() if answer is not None} or None
+
+
+def _last_word(run: Run, name: str) -> Event | None:
+    words = ("finished", "killed")
+    return next((e for e in reversed(run.events) if e.type in words and e.session in (name, "main")), None)
+
+
+def _was_stopped(run: Run, last: Event) -> bool:
+    """Whether the process was killed, or went away because it was asked to."""
+    if last.type == "killed":
+        return True
+    asked = run.first("probe", name="asked_to_stop") is not None
+    return asked and last["status"] == "exited" and not run.of("resumed")
+
+
+def copied_store(stages: Stages, run: Run, name: str) -> Path:
+    """A copy of a host's store, journals and all."""
+    copy = stages.new_store()
+    shutil.copytree(run.stores[name], copy, dirs_exist_ok=True)
+    return copy

@@ -1,0 +1,52 @@
+"""The conditions of a run, and the run itself: a trace from which one can go on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from agentcheck.adapters.reducer import Snapshot
+from agentcheck.faults import NO_FAULTS, Faults
+from agentcheck.model import Model
+from agentcheck.process import Machine
+from agentcheck.scenario import HumanPlan, Turn
+from agentcheck.trace import Trace
+from agentcheck.world import Silence, Stop
+
+HERE: Final = Machine()
+ELSEWHERE: Final = Machine(hash_seed=2, folder="b")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The conditions of one run. Equal plans give the same run."""
+
+    turns: tuple[Turn, ...] | None = None
+    then: Turn | None = None
+    faults: Faults = NO_FAULTS
+    returns: tuple[tuple[str, Any], ...] = ()
+    humans: tuple[HumanPlan, ...] | Silence | None = None
+    triggers: tuple[tuple[str, Any], ...] = ()
+    interleaved: bool = False
+    machine: Machine = HERE
+    resume_on: Machine = HERE
+    stop: Stop | None = None
+    context: bool = False
+    watch: bool = False
+
+
+class Run(Trace):
+    """A trace, and what is needed to go on from where it stands."""
+
+    plan: Plan
+    model: Model
+    stores: dict[str, Path]  # of a host: session -> its store as the run left it
+    snapshots: list[Snapshot]  # of a reducer: after every step
+    events_fed: list[Mapping[str, Any]]  # of a reducer: all events, in order
+    files: tuple[str, ...] = ()  # project files that the agent read
+    ledger: dict[str, Any]
+
+    def __init__(self, path: Path, name: str, plan: Plan):
+        super().__init__(path, run=name)
+        self.plan = plan
+        self.stores, self.snapshots, self.events_fed, self.ledger = {}, [], [], {}

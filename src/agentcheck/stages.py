@@ -1,0 +1,83 @@
+"""The processes of one lab: a zygote for each machine, and folders for sandboxes and stores."""
+
+import shutil
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from agentcheck.adapters.process import Stage
+from agentcheck.planted import planted_secrets
+from agentcheck.process import Machine, Zygote, environment, interpreter
+
+
+class Stages:
+    """Starts zygotes when they are first needed, and ends everything at `close`.
+
+    Args:
+        config: the configuration of the target.
+        root: the user's project.
+    """
+
+    def __init__(self, config: Any, root: Path):
+        self.config = config
+        self.root = root
+        self.planted = planted_secrets()
+        self.folder = Path(tempfile.mkdtemp(prefix="agentcheck-")).resolve()
+        self._stages: dict[int, Stage] = {}
+        self._count = 0
+        self._lock = threading.Lock()
+
+    def on(self, machine: Machine) -> Stage:
+        """The stage of a machine. Raises HarnessError where the target cannot be imported."""
+        stage = self._stages.get(machine.hash_seed)
+        if stage is None or not stage.zygote.alive:
+            stage = Stage(self._new_zygote(machine), project=self.root, known=set())
+            self._stages[machine.hash_seed] = stage
+        return stage
+
+    def next(self) -> int:
+        """A number that nothing else in this lab has."""
+        with self._lock:
+            self._count += 1
+            return self._count
+
+    def new_store(self) -> Path:
+        """An empty folder in which a host keeps one run."""
+        store = self.folder / f"store-{self.next()}"
+        store.mkdir()
+        return store
+
+    def close(self) -> None:
+        for stage in self._stages.values():
+            stage.zygote.close()
+        self._stages.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def project_folders(self) -> list[str]:
+        """Where the user's own code is: the project, and the bundled reference agents."""
+        from agentcheck import fixtures
+
+        return [str(self.root), *(str(Path(p).resolve()) for p in fixtures.__path__)]
+
+    def _new_zygote(self, machine: Machine) -> Zygote:
+        sandbox = self.folder / f"stage-{machine.hash_seed}"
+        shutil.rmtree(sandbox, ignore_errors=True)
+        (sandbox / "tmp").mkdir(parents=True)
+        extra = getattr(self.config, "environment", None) or {}
+        return Zygote(
+            self._spec(),
+            hash_seed=machine.hash_seed,
+            sandbox=sandbox,
+            environment=environment(self.planted, extra, sandbox),
+            python=interpreter(getattr(self.config, "python", None)),
+        )
+
+    def _spec(self) -> dict[str, Any]:
+        return {
+            "target": self.config.target,
+            **{part: getattr(self.config, part, None) for part in ("reducer", "run", "host")},
+            "declared": self.config.declarations(),
+            "path": [str(self.root), str(self.root / "src"), str(Path(__file__).parent.parent)],
+            "project": self.project_folders(),
+        }
