@@ -246,7 +246,7 @@ def test_doctor_groups_by_what_would_decide(
     monkeypatch.setattr(doctor, "make_lab", lambda config, **_: FakeLab())
     assert main(["doctor", "--target", "bot:run"]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("bot (callable)\n    1 checks can be decided\n")
+    assert shown.startswith("bot (callable), checks:\n    1 decided\n")
     assert "Would decide 2:" in shown
     assert "for F09-error-is-compact, F09-error-is-named" in " ".join(shown.split())
     assert '    [tool.agentcheck.tools]\n    deploy = "ops:deploy"' in shown

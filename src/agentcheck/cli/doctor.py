@@ -57,15 +57,15 @@ def _judge(lab: "Lab", checks: Sequence[Check]) -> tuple[dict[str, object], list
 def _page(facts: dict[str, object], findings: Sequence[Finding], checks: Sequence[Check]) -> Iterator[str]:
     count = Counter(f.outcome for f in findings)
     kinds = ", ".join(KINDS[letter] for letter in str(facts.get("kind", "")) if letter in KINDS)
-    yield f"{facts.get('name', 'the target')} ({kinds or 'of no kind'})"
-    yield f"  {count[Outcome.PASS] + count[Outcome.FAIL]:>3} checks can be decided"
-    yield f"  {count[Outcome.NOT_APPLICABLE]:>3} do not apply"
-    yield f"  {count[Outcome.UNTESTABLE]:>3} cannot be tested yet"
+    yield f"{facts.get('name', 'the target')} ({kinds or 'of no kind'}), checks:"
+    yield f"  {count[Outcome.PASS] + count[Outcome.FAIL]:>3} decided"
+    yield f"  {count[Outcome.NOT_APPLICABLE]:>3} not applicable"
+    yield f"  {count[Outcome.UNTESTABLE]:>3} not testable yet"
     if count[Outcome.ERROR]:
-        yield f"  {count[Outcome.ERROR]:>3} could not be judged, for a fault that is not the agent's"
+        yield f"  {count[Outcome.ERROR]:>3} not judged, for a fault that is not the agent's"
     yield from _mends(findings, checks)
-    yield from _section("No known way to test", [f for f in findings if _undecided(f) and not f.mend.strip()])
-    yield from _section("Could not be judged", [f for f in findings if f.outcome is Outcome.ERROR])
+    yield from _section("Not testable, with no line of configuration that would change it", [f for f in findings if _undecided(f) and not f.mend.strip()])
+    yield from _section("Not judged", [f for f in findings if f.outcome is Outcome.ERROR])
 
 
 def _undecided(finding: Finding) -> bool:
