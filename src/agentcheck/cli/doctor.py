@@ -64,12 +64,9 @@ def _page(facts: dict[str, object], findings: Sequence[Finding], checks: Sequenc
     if count[Outcome.ERROR]:
         yield f"  {count[Outcome.ERROR]:>3} not judged, for a fault that is not the agent's"
     yield from _mends(findings, checks)
-    yield from _section("Not testable, with no line of configuration that would change it", [f for f in findings if _undecided(f) and not f.mend.strip()])
+    hopeless = [f for f in findings if f.outcome is Outcome.UNTESTABLE and not f.mend.strip()]
+    yield from _section("Not testable, with no line of configuration that would change it", hopeless)
     yield from _section("Not judged", [f for f in findings if f.outcome is Outcome.ERROR])
-
-
-def _undecided(finding: Finding) -> bool:
-    return finding.outcome is Outcome.UNTESTABLE
 
 
 def _mends(findings: Sequence[Finding], checks: Sequence[Check]) -> Iterator[str]:
