@@ -89,13 +89,13 @@ def test_the_whole_job() -> None:
     play = Play()
     assert play.command == CallModel(play.window, play.bot.tools, settings=play.bot.settings)
     assert [m.role for m in play.window] == ["system", "user"]
-    assert play.calls(TAGS).command == CallTool(TAGS, {}, 2.0)
+    assert play.calls(TAGS).command == CallTool(TAGS, {}, 1.0)
     play(ToolReturned("t1", ["v1.2.3"])).calls(DEPLOY)
     assert isinstance(play.command, AskHuman)
     assert (play.command.kind, play.command.call) == ("approval", DEPLOY)
     assert play.step.state.status == "waiting"
     play(HumanAnswered("approval-d1", Approved()))
-    assert play.command == CallTool(DEPLOY, json.loads(PRODUCTION), 2.0, "approval-d1")
+    assert play.command == CallTool(DEPLOY, json.loads(PRODUCTION), 1.0, "approval-d1")
     play(ToolReturned("d1", {"status": "queued"}))
     assert play.told("d1") == '{"status": "queued"}'
     play.calls(ToolCall("done_for_now", '{"message": "Queued."}', "f1"))
@@ -164,7 +164,7 @@ def test_a_guard_vetoes_before_the_call_acts() -> None:
 
 def test_finishing_beside_other_calls_waits_for_their_results() -> None:
     play = Play().calls(ToolCall("done_for_now", '{"message": "Done."}', "f1"), TAGS)
-    assert play.command == CallTool(TAGS, {}, 2.0)
+    assert play.command == CallTool(TAGS, {}, 1.0)
     assert "call it alone" in play.told("f1")
 
 
@@ -252,8 +252,8 @@ def test_an_error_stays_within_its_budget_and_is_marked_as_cut() -> None:
 
 
 def test_after_a_time_out_the_outcome_is_unknown() -> None:
-    play = Play().calls(TAGS)(ToolFailed("t1", "timeout", "no answer within 2 seconds"))
-    assert play.told("t1").endswith("Its outcome is unknown: it may have taken effect.")
+    play = Play().calls(TAGS)(ToolFailed("t1", "timeout", "no answer within 1 seconds"))
+    assert play.told("t1").endswith("; its outcome is unknown: it may have taken effect")
 
 
 def test_no_failed_call_is_run_again_without_the_model() -> None:
@@ -388,7 +388,7 @@ def test_parallel_calls_are_handled_in_turn_and_each_has_one_result() -> None:
     other = ToolCall("deploy_backend", STAGING, "d2")
     play = Play().calls(DEPLOY, ToolCall("nope", "{}", "n1"), TAGS, other)
     play(HumanAnswered("approval-d1", Denied("no")))
-    assert play.command == CallTool(TAGS, {}, 2.0)
+    assert play.command == CallTool(TAGS, {}, 1.0)
     play(ToolFailed("t1", "OSError", "gone"), HumanAnswered("approval-d2", Approved()), ToolReturned("d2", None))
     assert isinstance(play.command, CallModel)
     made = [c.id for m in play.window for c in m.calls]
