@@ -96,7 +96,7 @@ class Script:
         """A final answer, in an intent of its own where the content must be JSON."""
         if turn.verbatim or not intents:
             return turn.text
-        closing = next(iter(reversed(intents.values())))
+        closing = list(intents.values())[-1]
         return closing.written(example(closing.parameters, text=turn.text))
 
     def _written(self, call: Call, intents: Mapping[str, Intent]) -> str:
@@ -119,7 +119,7 @@ class Replay:
     player: Any  # agentcheck.cassette's player
 
     def reply(self, session: str, request: Request, wire: WireRequest | None) -> WireReply | None:
-        return self.player.answer(wire) if wire is not None else None  # type: ignore[no-any-return]
+        return self.player.answer(wire) if wire is not None else None
 
 
 def fingerprint(request: Request) -> str:

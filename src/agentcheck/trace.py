@@ -13,8 +13,13 @@ from agentcheck.finding import NotReached
 from agentcheck.messages import Decision, Request, decision_from, request_from
 
 TYPES: Final = frozenset(
-    "launched model_request model_reply model_failed tool_called effect tool_returned tool_failed "
-    "asked answered saved fault_fired killed resumed refused miss probe finished".split()
+    {
+        *("launched", "resumed", "killed", "finished"),
+        *("model_request", "model_reply", "model_failed", "miss"),
+        *("tool_called", "effect", "tool_returned", "tool_failed"),
+        *("asked", "answered", "saved"),
+        *("fault_fired", "refused", "probe"),
+    }
 )
 
 
@@ -103,7 +108,9 @@ class Trace:
         return [
             e
             for e in self.events
-            if first < e.seq < last and (not types or e.type in types) and all(_field(e, k) == v for k, v in match.items())
+            if first < e.seq < last
+            and (not types or e.type in types)
+            and all(_field(e, k) == v for k, v in match.items())
         ]
 
     def first(self, *types: str, after: Event | None = None, **match: Any) -> Event | None:
@@ -118,7 +125,8 @@ class Trace:
         return found
 
     def requests(self, session: str | None = None) -> list[Event]:
-        return self.of("model_request", **({"session": session} if session else {}))
+        asked = self.of("model_request")
+        return asked if session is None else [e for e in asked if e.session == session]
 
     def next_request(self, after: Event) -> Event | None:
         """The next model request of the same session."""

@@ -207,7 +207,7 @@ class World:
         exact = [o for o in matching if decided is not None and o["call"].id == decided.id] or [
             o for o in matching if _same(o["call"], arguments)
         ]
-        found = (exact or matching or [None])[0]
+        found = next(iter(exact or matching), None)
         if found is not None:
             self._open.remove(found)
         return self._record(

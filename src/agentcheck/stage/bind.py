@@ -145,9 +145,10 @@ def _trampoline(function: types.FunctionType, dispatcher: _Dispatcher) -> types.
     consts = tuple(dispatcher if c == "agentcheck dispatcher" else c for c in built.co_consts)
     if _MARK not in consts:
         consts = (*consts, _MARK)
-    return built.replace(
+    code_object: types.CodeType = built.replace(
         co_consts=consts, co_name=code.co_name, co_filename=code.co_filename, co_firstlineno=code.co_firstlineno
     )
+    return code_object
 
 
 def _parameters(code: types.CodeType) -> tuple[str, list[str], list[str]]:

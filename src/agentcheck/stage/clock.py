@@ -24,8 +24,8 @@ def hasten(note: Callable[[float], None]) -> None:
             note(float(delay))
         return await _really_sleep_async(min(delay, SHORT), result)
 
-    time.sleep = sleep
-    asyncio.sleep = sleep_async  # type: ignore[assignment]
+    vars(time)["sleep"] = sleep
+    vars(asyncio)["sleep"] = sleep_async
 
 
 async def really_sleep_async(seconds: float) -> None:

@@ -36,7 +36,7 @@ def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
     # vcrpy un-patches every client for all threads whenever a connection is made; see its issue 295.
     vcr.patch.force_reset = contextlib.nullcontext
 
-    class Asking(Cassette):  # type: ignore[misc]
+    class Asking(Cassette):  # type: ignore[misc]  # vcrpy has no types
         def can_play_response_for(self, request: Any) -> bool:
             return True
 
@@ -54,7 +54,8 @@ def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
     config = vcr.VCR(custom_patches=patches, skip_patchers=[m.__name__ for m in modules]).get_merged_config(
         path=os.devnull, record_mode="none"
     )
-    return CassetteContextDecorator.from_args(Asking, **config)
+    context: contextlib.AbstractContextManager[Any] = CassetteContextDecorator.from_args(Asking, **config)
+    return context
 
 
 def _decided(request: Any, ask: Ask) -> dict[str, Any]:
@@ -97,11 +98,11 @@ def _failure(reply: dict[str, Any], client: Any) -> Exception | None:
     if name is None or builtin is None:
         return None
     kind = getattr(client, name) if client else builtin
-    return kind(reply.get("why") or f"agentcheck: {reply['broken']}")  # type: ignore[no-any-return]
+    return kind(reply.get("why") or f"agentcheck: {reply['broken']}")
 
 
 def _transports(module: Any, ask: Ask) -> Iterator[tuple[Any, str, Any]]:
-    class Stream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc,name-defined]
+    class Stream(module.SyncByteStream, module.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, reply: dict[str, Any]):
             self.reply = reply
 

@@ -126,7 +126,7 @@ def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
         _settle_in(job)
         link = Link(socket.socket(fileno=fd))
         before = set(sys.modules)
-        guard.report = lambda what, detail, where: link.ask("refused", what=what, detail=detail, where=where) and None
+        guard.report = lambda what, detail, where: _tell(link, what, detail, where)
         guard.writable = (job["sandbox"], *job.get("writable", ()))
         guard.files_read = set()
         slept = _note_sleeps(link)
@@ -149,6 +149,10 @@ def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
         code = 71
     finally:
         os._exit(code)
+
+
+def _tell(link: Link, what: str, detail: str, where: str) -> None:
+    link.ask("refused", what=what, detail=detail, where=where)
 
 
 def _note_sleeps(link: Link) -> list[float]:
