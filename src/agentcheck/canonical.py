@@ -50,13 +50,9 @@ def _parts(trace: Trace, session: str | None) -> Iterator[Any]:
         if event.type == "model_request":
             yield {"asked": _said(event)["messages"]}
         elif event.type == "tool_called":
-            yield {"called": event["tool"], "with": _without_keys(event)}
+            yield {"called": event["tool"], "with": event["arguments"]}
         elif event.type == "finished" and event["status"] != "waiting":
             yield {"ended": event["status"], "result": event.get("result")}
-
-
-def _without_keys(event: Event) -> Any:
-    return event["arguments"]
 
 
 def difference(one: Sequence[str], other: Sequence[str]) -> str | None:

@@ -90,6 +90,14 @@ def as_target(found: Any, reference: str) -> Target:
     )
 
 
+def suffix(spec: Mapping[str, Any]) -> str:
+    """What follows the target's reference in code that uses a part of it."""
+    found = load(spec["target"]) if spec.get("target") else None
+    if isinstance(found, Target):
+        return ".{part}"
+    return ".target.{part}" if inspect.ismodule(found) else "()" if isinstance(found, type) else ""
+
+
 def declarations(target: Target) -> dict[str, Any]:
     """What the target says of itself, as JSON."""
     said = {name: getattr(target, name) for name in DECLARED}

@@ -21,7 +21,7 @@ from agentcheck import framing
 from agentcheck.stage import clock
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
-from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature
+from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature, suffix
 from agentcheck.target import Target
 
 _SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
@@ -45,7 +45,7 @@ def main() -> None:
     except BadTarget as error:
         framing.send(control, {"bad": str(error)})
         return
-    framing.send(control, _described(target))
+    framing.send(control, {**_described(target), "suffix": suffix(spec)})
     _prepare(target)
     with contextlib.suppress(framing.Closed):
         _serve(control, target)

@@ -1,0 +1,153 @@
+"""Factor 12: make your agent a stateless reducer."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from agentcheck.canonical import difference, story
+from agentcheck.check import Severity, check
+from agentcheck.faults import Raises, ToolFails
+from agentcheck.finding import Untestable
+from agentcheck.lab import CLOCK, ELSEWHERE, HERE, Lab, Machine, Run
+from agentcheck.stories import Story, Teller, holds_for_all, replayed
+
+BROKEN = ToolFails("*", Raises("it broke"))
+
+
+@check(
+    "F12-reduce-is-pure",
+    Severity.MUST,
+    "R",
+    title="reduce depends on nothing but state and event, and changes neither",
+    failure="reduce does more than turn a state and an event into a state and commands",
+    remedy="pass the value in as part of an event, and return a new state instead of writing to anything",
+    reaches="stories of generated events, each reduced twice under watch",
+)
+def reduce_is_pure(lab: Lab) -> None:
+    """An impure reducer cannot be replayed: a resumed or debugged run is another run."""
+    run = lab.happy()
+    run.reach("saved")
+    told = Story(lab.scenario.trigger)
+
+    def tell(data: st.DataObject) -> None:
+        told.__init__(lab.scenario.trigger)  # type: ignore[misc]  # a shrunk story starts afresh
+        Teller(remote, lab.scenario.trigger, watch=True).tell(data, told)
+        problem = next((p for p in map(impurity, told.answers) if p), "")
+        assert not problem, lab.seen(f"{problem}\n{told.code(lab.reference('reducer'))}")
+
+    with lab.reducer() as remote:
+        holds_for_all(tell)
+        remote.done()
+
+
+@check(
+    "F12-replay-rebuilds-state",
+    Severity.MUST,
+    "R",
+    title="folding the events from the start gives the same state in another process",
+    failure="the same events give another state in another process",
+    remedy="derive everything from the events; avoid hash(), id(), the order of sets, and what only this process knows",
+    reaches="a finished run, and its events folded in a fresh process with another hash seed",
+)
+def replay_rebuilds_state(lab: Lab) -> None:
+    """The events are the log from which an operator rebuilds what happened, on another machine, months later."""
+    for run in (lab.happy(), lab.run(faults=BROKEN)):
+        live = [s.state for s in run.snapshots]
+        if None in live:
+            raise Untestable(
+                "the state is no plain data, so it cannot be compared: see F06-snapshot-is-data", trace=run
+            )
+        with lab.reducer(ELSEWHERE) as remote:
+            rebuilt = replayed(remote, lab.scenario.trigger, run.events_fed)
+            remote.done()
+        at = next((n for n, (a, b) in enumerate(zip(live, rebuilt, strict=True)) if a != b), None)
+        assert at is None, lab.seen(
+            f"after event {at} of {len(live) - 1} the rebuilt state differs: {apart(live, rebuilt, at)}"
+        )
+
+
+@check(
+    "F12-instances-hold-no-state",
+    Severity.MUST,
+    "RCH",
+    title="interleaved sessions through one instance equal the separate ones",
+    failure="one session changes what another does",
+    remedy="keep nothing of a session on the instance, the class or the module; keep it in the state that is passed in",
+    reaches="two sessions, one in the middle of the other, in one process",
+)
+def instances_hold_no_state(lab: Lab) -> None:
+    """A server handles many customers in one process; what it remembers of one shows up at another."""
+    triggers = {"main": lab.scenario.trigger, "other": lab.scenario.trigger}
+    for interleaved in (True, False):
+        both = lab.run(triggers=triggers, interleaved=interleaved)
+        how = "in the middle of" if interleaved else "after"
+        for session in triggers:
+            both.reach("model_request", session=session)
+            alone = story(lab.run(triggers={session: triggers[session]}), lab.target.volatile, session)
+            apart_at = difference(alone, story(both, lab.target.volatile, session))
+            assert apart_at is None, lab.seen(
+                f"with one session {how} another, session {session!r} is not what it is alone: {apart_at}",
+                *both.requests(session),
+            )
+    if lab.kind == "R":
+        sessions_may_be_mixed(lab)
+
+
+@check(
+    "F12-run-is-deterministic",
+    Severity.MUST,
+    "RCH",
+    title="the same trigger, replies and results give the same requests",
+    failure="the same trigger, replies and results give other requests",
+    remedy="sort what comes from sets, seed or drop randomness, and take times from the events",
+    reaches="the whole run in two fresh processes with different hash seeds",
+)
+def run_is_deterministic(lab: Lab) -> None:
+    """What cannot be reproduced cannot be debugged, and no recorded run can be replayed against it."""
+    here, elsewhere = Machine(clock=CLOCK), Machine(hash_seed=2, clock=CLOCK, folder="b")
+    one = lab.run(machine=here, resume_on=here)
+    other = lab.run(machine=elsewhere, resume_on=elsewhere)
+    one.reach("finished")
+    apart_at = lab.difference(one, other)
+    assert apart_at is None, lab.seen(
+        f"two processes, same input: {apart_at}", *one.requests()[:1], *other.requests()[:1]
+    )
+
+
+def impurity(answer: Any) -> str:
+    """What was impure about one call of reduce, in one line; nothing where it was pure."""
+    if answer["impure"]:
+        first = answer["impure"][0]
+        return f"reduce uses {first['what']} at {first['chain']}"
+    if answer["changed"]:
+        return f"reduce writes to {answer['changed'][0]}"
+    if answer["mutated"]:
+        return "reduce changes the state that it was given"
+    return (
+        f"the same state and event gave two results, different in {', '.join(answer['differs'])}"
+        if answer["differs"]
+        else ""
+    )
+
+
+def apart(live: list[Any], rebuilt: list[Any], at: int | None) -> str:
+    return "" if at is None else str(difference([repr(live[at])], [repr(rebuilt[at])]))
+
+
+def sessions_may_be_mixed(lab: Lab) -> None:
+    """Property: in whichever order the events of two runs arrive, each run's states are those that it has alone."""
+    runs: list[Run] = [lab.happy(), lab.run(faults=BROKEN)]
+
+    def mixed(data: st.DataObject) -> None:
+        order = data.draw(st.permutations([0] * len(runs[0].events_fed) + [1] * len(runs[1].events_fed)))
+        with lab.reducer(HERE) as remote:
+            at = [remote.order("start", trigger=lab.scenario.trigger) for _ in runs]
+            fed = [0, 0]
+            for who in order:
+                at[who] = remote.order("reduce", state=at[who]["state"], event=runs[who].events_fed[fed[who]])
+                fed[who] += 1
+                expected = runs[who].snapshots[fed[who]].state
+                assert at[who]["json"] == expected, lab.seen(f"in the order {order} session {who} has another state")
+            remote.done()
+
+    holds_for_all(mixed)
