@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import logging
 import os
+import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
@@ -24,6 +25,12 @@ def prepare() -> None:
         importlib.import_module(name)
     with intercepted(lambda *_: {}):
         """Enter once: vcrpy imports the clients that it finds when it patches them."""
+    # Every client of every process would read 200 kB of certificates, and no connection is ever made.
+    ssl.SSLContext.load_verify_locations = _certify_nothing  # type: ignore[method-assign]
+
+
+def _certify_nothing(self: ssl.SSLContext, *locations: Any, **named: Any) -> None:
+    """Stands for `load_verify_locations`."""
 
 
 def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:

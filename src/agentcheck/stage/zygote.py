@@ -6,6 +6,7 @@ holds the specification; then each message with a file descriptor starts one run
 
 import contextlib
 import ctypes
+import gc
 import os
 import platform
 import resource
@@ -81,14 +82,17 @@ def _described(target: Target) -> dict[str, Any]:
 
 
 def _prepare(target: Target) -> None:
-    """Import what every run needs, and keep the garbage collector off what all forks share."""
-    import gc
-
+    """Import what every run needs."""
     import agentcheck.stage.perform
     import agentcheck.stage.reducing
 
     if target.run is not None or target.host is not None:
         agentcheck.stage.intercept.prepare()
+    _set_apart()
+
+
+def _set_apart() -> None:
+    """Keep the garbage collector off what all forks share."""
     gc.collect()
     gc.freeze()
 
@@ -117,6 +121,7 @@ def _import_all(names: list[str]) -> None:
     for name in names:
         with contextlib.suppress(Exception):
             importlib.import_module(name)
+    _set_apart()
 
 
 def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
