@@ -93,10 +93,10 @@ class Cassette:
             self.exchanges.append(exchange)
         return exchange
 
-    def player(self, *, volatile: Iterable[str] = ()) -> Player:
+    def player(self, *, volatile: Iterable[str] = (), masks: Iterable[str] = ()) -> Player:
         """A replay from the start. `volatile` are body fields to leave out of account, as dotted paths
-        (`metadata.request_id`, `messages.*.name`)."""
-        return Player(self.exchanges, volatile=volatile)
+        (`metadata.request_id`, `messages.*.name`); `masks` are regular expressions of values in texts likewise."""
+        return Player(self.exchanges, volatile=volatile, masks=masks)
 
 
 # --- writing ---------------------------------------------------------------------------

@@ -1,13 +1,15 @@
 """The lab: runs target × scenario × faults and hands back traces. All that the author of a check holds."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from agentcheck import canonical, verdict
+from agentcheck import canonical, recorded, verdict
 from agentcheck.adapters import callable as callables
 from agentcheck.adapters import host as hosts
 from agentcheck.adapters import reduction as reducers
@@ -17,7 +19,7 @@ from agentcheck.check import Check
 from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
 from agentcheck.messages import ToolSpec
-from agentcheck.model import Script
+from agentcheck.model import Model, Recited, Replay, Script
 from agentcheck.offers import Offers
 from agentcheck.plan import ELSEWHERE, HERE, Plan, Run
 from agentcheck.process import Machine
@@ -38,12 +40,23 @@ class _Citations:
 class Lab(Offers):
     """One target under test. Use it as a context manager, or call `close`.
 
+    `live` makes what answers an undisturbed run instead of scenario and recording, a real model for instance.
+
     Raises:
         HarnessError: the target does not import, or is nothing that can be run; one sentence.
     """
 
-    def __init__(self, config: Any, *, rootdir: Path, reports: Path, worker: str = ""):
+    def __init__(
+        self,
+        config: Any,
+        *,
+        rootdir: Path,
+        reports: Path,
+        worker: str = "",
+        live: Callable[[], Model] | None = None,
+    ):
         super().__init__()
+        self._live = live
         self.config = config
         self.root = rootdir.resolve()
         self.traces = reports / "traces"
@@ -54,7 +67,7 @@ class Lab(Offers):
         try:
             self.described = self.stages.on(HERE).zygote.described
             self.target = _target(self.described["declared"])
-            self.scenario = self._read_scenario()
+            self.scenario, self._cassette = recorded.completed(self._read_scenario())
         except BaseException:
             self.close()
             raise
@@ -83,6 +96,11 @@ class Lab(Offers):
     def describe(self) -> dict[str, Any]:
         framework = self.described["framework"]
         return {"name": self.target.name, "kind": self.kinds, "framework": framework or None}
+
+    def reference(self, part: str) -> str:
+        """How the code of a reproduction names this part of the target: "module:attribute.path"."""
+        named = getattr(self.config, part, None) or self.config.target
+        return f"{named}{self.described['suffix'] if named == self.config.target else ''}".format(part=part)
 
     @property
     def planted(self) -> Mapping[str, str]:
@@ -225,10 +243,12 @@ class Lab(Offers):
         adapter = {"R": reducers, "C": callables, "H": hosts}[self.kind]
         try:
             adapter.perform(self.stages, run, world, plan)
+            _note_unused(run)
         finally:
             run.close()
         if world.problem is not None:
-            raise Untestable(world.problem.message, mend=world.problem.mend, trace=run)
+            world.problem.trace = run
+            raise world.problem
         self._insist_on_model(run)
         return run
 
@@ -265,7 +285,21 @@ class Lab(Offers):
             mend = "name another folder with --agentcheck-report"
             raise HarnessError(f"{self.traces}: cannot be written: {error.strerror}; {mend}") from None
 
-    def _model(self, plan: Plan) -> Script:
+    def _model(self, plan: Plan) -> Model:
+        """What replies: where nothing is changed or broken the live model or the recording, else a script.
+
+        A fault or another machine changes what is asked, which no recording can answer; its decisions can be played.
+        """
+        undisturbed = replace(plan, context=False, watch=False) == self._plan((), {})
+        if undisturbed and self._live is not None:
+            return self._live()
+        if not undisturbed or self._cassette is None:
+            return self._script(plan)
+        if self.kind == "R":
+            return Recited(recorded.decisions(self._cassette))
+        return Replay(self._cassette.player(masks=self.target.volatile))
+
+    def _script(self, plan: Plan) -> Script:
         model = Script(plan.turns, self.scenario, self.target.finish, may_call=self._may_improvise)
         if plan.then is not None:
             model.then = plan.then
@@ -276,9 +310,11 @@ class Lab(Offers):
 
     def _continued(self, run: Run, at: int | None) -> Script:
         """The script of a run, at the place that it had reached there."""
-        model = self._model(run.plan)
+        model = self._script(run.plan)
         if isinstance(run.model, Script):
             model.continue_from(run.model)
+        else:
+            model.place = dict(Counter(e.session for e in run.of("model_reply")))
         if at is not None:
             model.place["main"] = sum(e["type"] == "ModelReplied" for e in run.events_fed[:at])
         return model
@@ -305,6 +341,22 @@ class Lab(Offers):
         if not run.requests():
             raise _no_model(self.target.name, run)
 
+    @cached_property
+    def recordings(self) -> list[Trace]:
+        """The runs in the target's own recordings in which a model replied, each as a trace.
+
+        Raises:
+            Untestable: there is none, or runs cannot be told apart.
+            HarnessError: a recording cannot be read; one sentence.
+        """
+        beside = Path(self.described["module"]).parent
+        paths = [p if p.exists() else beside / given for given in self.target.recordings for p in [self.root / given]]
+        runs = recorded.written(paths, self.traces, prefix=f"{self._worker}W")
+        replied = [run for run in runs if run.of("model_reply")]
+        if not replied:
+            raise NotReached("in no recorded run did a model reply", mend=verdict.MENDS["W"])
+        return replied
+
     # --- evidence ------------------------------------------------------------------------------
 
     def seen(self, message: str, *events: Event | None) -> str:
@@ -321,6 +373,14 @@ class Lab(Offers):
     def marker(name: str) -> str:
         """A short text that nothing else contains."""
         return marker(name)
+
+
+def _note_unused(run: Run) -> None:
+    """Leave a note where the recording holds more than was asked for."""
+    left = run.model.player.unused() if isinstance(run.model, Replay) else []
+    if left:
+        value = {"count": len(left), "first": f"{left[0].request.method} {left[0].request.path}"}
+        run.append("probe", name="unused_recordings", value=value)
 
 
 def _target(declared: Mapping[str, Any]) -> Target:

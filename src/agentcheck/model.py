@@ -1,13 +1,14 @@
 """Where the model's replies come from: a script, agentcheck's own decisions, or a recording."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentcheck.intents import Intent, as_tools, offered
 from agentcheck.jsonvalues import example
 from agentcheck.messages import Decision, Request, ToolCall, ToolSpec
+from agentcheck.replay import Player
 from agentcheck.scenario import Call, Scenario, Turn, arguments_text, finish
 from agentcheck.wire import WireReply, WireRequest
 
@@ -114,12 +115,31 @@ class Script:
 
 @dataclass
 class Replay:
-    """Plays a recording back; a request that matches nothing is a miss."""
+    """Plays a recording back byte for byte; a request that matches nothing is a miss."""
 
-    player: Any  # agentcheck.cassette's player
+    player: Player
 
     def reply(self, session: str, request: Request, wire: WireRequest | None) -> WireReply | None:
         return self.player.answer(wire) if wire is not None else None
+
+    def missed(self, request: Request, wire: WireRequest | None) -> str:
+        """Why there was no reply, with the nearest recorded request."""
+        return self.player.nearest(wire) if wire is not None else "it did not come over a wire"
+
+
+@dataclass
+class Recited:
+    """The decisions of a recording in order, for an agent without a wire; beyond the last, all are misses."""
+
+    decisions: Sequence[Decision]
+    place: int = 0
+
+    def reply(self, session: str, request: Request, wire: WireRequest | None) -> Decision | None:
+        self.place += 1
+        return self.decisions[self.place - 1] if self.place <= len(self.decisions) else None
+
+    def missed(self, request: Request, wire: WireRequest | None) -> str:
+        return f"the recording holds {len(self.decisions)} replies, and this is request {self.place}"
 
 
 def fingerprint(request: Request) -> str:

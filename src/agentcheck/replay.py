@@ -1,6 +1,7 @@
 """Replay that cannot lie: the body always counts, each recorded exchange is dealt once, a miss says what differs."""
 
 import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +22,9 @@ class Player:
     grow with the size of the recording. Safe to use from several threads.
     """
 
-    def __init__(self, exchanges: Sequence[Exchange], *, volatile: Iterable[str] = ()):
+    def __init__(self, exchanges: Sequence[Exchange], *, volatile: Iterable[str] = (), masks: Iterable[str] = ()):
         self._exchanges = tuple(exchanges)
+        self._masks = tuple(re.compile(mask) for mask in masks)
         self._volatile = tuple(tuple(path.split(".")) for path in volatile)
         self._waiting: dict[Key, list[int]] = defaultdict(list)
         for number in reversed(range(len(self._exchanges))):
@@ -67,15 +69,19 @@ class Player:
         return alike / max(len(now), len(then))
 
     def _key(self, request: WireRequest) -> Key:
-        return request.method.upper(), request.path, _canonical(_body(request, self._volatile))
+        return request.method.upper(), request.path, _canonical(self._body(request))
 
     def _leaves(self, request: WireRequest) -> dict[str, Any]:
         """Every single value of a request by its path."""
         leaves = {"method": request.method.upper(), "path": request.path}
         try:
-            return leaves | dict(_flat("", _body(request, self._volatile)))
+            return leaves | dict(_flat("", self._body(request)))
         except RecursionError:
             return leaves | {"body": request.body.decode("utf-8", "replace")}
+
+    def _body(self, request: WireRequest) -> Any:
+        body = _body(request, self._volatile)
+        return _masked(body, self._masks) if self._masks else body
 
 
 def _body(request: WireRequest, volatile: Iterable[tuple[str, ...]]) -> Any:
@@ -88,6 +94,18 @@ def _body(request: WireRequest, volatile: Iterable[tuple[str, ...]]) -> Any:
     for path in volatile:
         _drop(body, path)
     return body
+
+
+def _masked(node: Any, masks: Sequence[re.Pattern[str]]) -> Any:
+    """The same body with whatever the masks find in its texts made equal."""
+    if isinstance(node, dict):
+        return {key: _masked(value, masks) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_masked(value, masks) for value in node]
+    if isinstance(node, str):
+        for mask in masks:
+            node = mask.sub("‹volatile›", node)
+    return node
 
 
 def _canonical(body: Any) -> str:

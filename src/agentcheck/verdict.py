@@ -73,7 +73,8 @@ def _finding(
     trace = lab.cited.trace
     path = str(trace.path) if trace is not None and trace.path else None
     evidence: list[dict[str, Any]] = [
-        {"trace": path, "seq": event.seq, "text": event.type} for event in lab.cited.events
+        {"trace": str(lab.traces / f"{event.run}.jsonl"), "seq": event.seq, "text": event.type}
+        for event in lab.cited.events
     ]
     if detail:
         evidence.append({"trace": path, "seq": -1, "text": detail[:_EXCERPT]})

@@ -23,9 +23,9 @@ from agentcheck.faults import (
     TimesOut,
     ToolFails,
 )
-from agentcheck.finding import Untestable
+from agentcheck.finding import HarnessError, Undecided, Untestable
 from agentcheck.messages import Decision, Request, ToolCall
-from agentcheck.model import Model, catalog, intent_call
+from agentcheck.model import Model, Recited, Replay, catalog, intent_call
 from agentcheck.reducer import Answer, Approved, Denied, Text, to_data
 from agentcheck.scenario import HumanPlan, Scenario
 from agentcheck.target import Target
@@ -36,11 +36,12 @@ MORE_THAN_ENOUGH = 50  # model calls beyond the bound after which a run is cut o
 
 
 class CutOff(Exception):
-    """The lab ends the run here; `point` says where, for people."""
+    """The lab ends the run here; `point` says where, for people. `planned`: a Stop asked for it."""
 
-    def __init__(self, point: str):
+    def __init__(self, point: str, *, planned: bool = False):
         super().__init__(point)
         self.point = point
+        self.planned = planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +49,33 @@ class Stop:
     """At the nth crossing of a boundary: kill the process, or ask it to stop.
 
     `when` is "before" (nothing has happened yet) or "after" (it has, but the agent does not know).
+    Asked to stop (`ask`), the agent hears of it with the answer to that crossing. `then` is a
+    further stop: crossings are counted on through every resumption.
     """
 
     nth: int
     when: str = "before"
-    ask: bool = False  # SIGTERM instead of SIGKILL
+    ask: bool = False  # the host's own `interrupt`, or SIGTERM, instead of SIGKILL
+    then: "Stop | None" = None
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
     """The human plan of somebody who never answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """What a tool returns call after call of a session; the last of them for ever."""
+
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PerSession:
+    """What a tool returns in each session: pairs of session and value."""
+
+    values: tuple[tuple[str, Any], ...]
 
 
 @dataclass
@@ -77,9 +95,11 @@ class World:
     ledger: dict[str, Any] = field(default_factory=dict)  # idempotency key -> the result given
     store: Path | None = None
     crossings: int = 0
-    problem: Untestable | None = None
+    stopping: bool = False  # the next answer tells the agent to stop
+    problem: Undecided | None = None
     seen: set[str] = field(default_factory=set)
     _tools_called: Counter[str] = field(default_factory=Counter)
+    _called_in: Counter[tuple[str, str]] = field(default_factory=Counter)
     _model_called: Counter[str] = field(default_factory=Counter)
     _open: list[dict[str, Any]] = field(default_factory=list)  # decided calls that no tool has taken up
     _waiting: tuple[WireRequest, Dialect, Request, Event] | None = None
@@ -91,14 +111,19 @@ class World:
         """The answer to one message of a callable or host. Raises CutOff where the run ends here."""
         self._note_save(message)
         handler = getattr(self, f"_on_{message['op']}", None)
-        if handler is None:
-            return {}
-        return handler(message) or {}
+        answer: dict[str, Any] = (handler(message) if handler is not None else None) or {}
+        if self.stopping and answer.get("do") != "bind":
+            self.stopping = False
+            return {**answer, "stop": True}
+        return answer
 
     def _on_http(self, message: Mapping[str, Any]) -> dict[str, Any]:
         wire = WireRequest(message["method"], message["url"], message["headers"], base64.b64decode(message["body"]))
         dialect = dialect_of(wire)
         if dialect is None:
+            if isinstance(self.model, Replay) and (other := self.model.player.answer(wire)):
+                self._record(message, "probe", name="replayed", value=wire.url)  # embeddings, a list of models, …
+                return _sent(other)
             self._record(message, "refused", what="connection", detail=f"{wire.method} {wire.url}", where="")
             return {"do": "reply", "broken": "refused", "why": f"agentcheck lets nothing out: {wire.url}"}
         try:
@@ -145,18 +170,16 @@ class World:
         answer = self.decide(asked, request, wire)
         if isinstance(answer, ModelFails):
             return self._broken_reply(answer, dialect, request, asked)
-        if answer is None:
-            self.answered(asked, "model_failed", failure="no recorded reply matches")
-            return _sent(dialect.failure(400, "agentcheck: no recorded reply matches this request"))
         reply = answer if isinstance(answer, WireReply) else dialect.reply(answer, request)
-        self.decided(asked, request, dialect.parse_reply(reply))
+        try:
+            self.decided(asked, request, dialect.parse_reply(reply))
+        except WireError as error:  # a failure that was recorded is replayed too
+            self.answered(asked, "model_failed", failure=str(error))
         self.cross("the model replied", "after", count=False)
         return _sent(reply)
 
-    def decide(
-        self, asked: Event, request: Request, wire: WireRequest | None
-    ) -> Decision | WireReply | ModelFails | None:
-        """The model's decision on one recorded request, a fault that strikes it, or None for a miss."""
+    def decide(self, asked: Event, request: Request, wire: WireRequest | None) -> Decision | WireReply | ModelFails:
+        """The model's decision on one request, or a fault that strikes it. Raises CutOff on a miss."""
         nth = sum(e.session == asked.session for e in self.trace.of("model_request", before=asked)) + 1
         fault = self.faults.on_model(nth)
         if fault is not None:
@@ -164,9 +187,18 @@ class World:
             return fault
         answer = self.model.reply(asked.session, request, wire)
         if answer is None:
-            reason = "no recorded request is like it"
-            self.answered(asked, "miss", url=wire.url if wire else "", reason=reason)
+            raise self._missed(asked, request, wire)
         return answer
+
+    def _missed(self, asked: Event, request: Request, wire: WireRequest | None) -> CutOff:
+        """A recording has no reply: that is never papered over, and the run says nothing of the agent."""
+        reason = self.model.missed(request, wire) if isinstance(self.model, (Replay, Recited)) else "no reply"
+        self.answered(asked, "miss", url=wire.url if wire else "", reason=reason)
+        self.problem = HarnessError(
+            f"the recording {self.scenario.cassette} has no reply to model request {asked['n']}: {reason}",
+            mend="record this agent anew, or name what differs from run to run in `volatile`",
+        )
+        return CutOff("a request that was not recorded")
 
     def _broken_reply(self, fault: ModelFails, dialect: Dialect, request: Request, asked: Event) -> dict[str, Any]:
         how = fault.how
@@ -225,6 +257,7 @@ class World:
         """What becomes of a call: a verdict for the stage. Effects are in the ledger when this returns."""
         tool = called["tool"]
         self._tools_called[tool] += 1
+        self._called_in[called.session, tool] += 1
         fault = self.faults.on_tool(tool, self._tools_called[tool], self._tools_called.total())
         if fault is not None:
             verdict = self._failing(fault, called, stub)
@@ -264,7 +297,8 @@ class World:
 
     def _succeeding(self, called: Event) -> dict[str, Any]:
         tool = called["tool"]
-        value = self._declared_value(tool, self._tools_called[tool])
+        nth = self._called_in[called.session, tool]
+        value = self._declared_value(tool, nth, called.session)
         earlier = self._effect(called)
         if earlier is not None:
             return (
@@ -276,11 +310,12 @@ class World:
             return self._keep(called, {"do": "return", "value": value[0]})
         if self.target.binding(tool).allow:
             return {"do": "real"}
-        return self._keep(called, {"do": "sample", "marker": marker(f"{tool}-{self._tools_called[tool]}")})
+        whose = "" if called.session == "main" else f"-{called.session}"
+        return self._keep(called, {"do": "sample", "marker": marker(f"{tool}{whose}-{nth}")})
 
-    def _declared_value(self, tool: str, nth: int) -> tuple[Any] | None:
+    def _declared_value(self, tool: str, nth: int, session: str) -> tuple[Any] | None:
         if tool in self.returns:
-            return (self.returns[tool],)
+            return (_in_force(self.returns[tool], nth, session),)
         values = self.scenario.returns.get(tool)
         if values:
             return (values[min(nth, len(values)) - 1],)
@@ -397,9 +432,14 @@ class World:
 
     def cross(self, what: str, when: str, *, count: bool = True) -> None:
         self.crossings += count
-        if self.stop and self.stop.nth == self.crossings and self.stop.when == when:
-            stop, self.stop = self.stop, None
-            raise CutOff(f"{when} crossing {stop.nth}: {what}")
+        stop = self.stop
+        if stop is None or (stop.nth, stop.when) != (self.crossings, when):
+            return
+        self.stop, point = stop.then, f"{when} crossing {stop.nth}: {what}"
+        if not stop.ask:
+            raise CutOff(point, planned=True)
+        self.stopping = True
+        self.trace.append("probe", name="asked_to_stop", value=point)
 
     def _record(self, message: Mapping[str, Any], type: str, /, **data: Any) -> Event:
         return self.trace.append(type, session=message.get("session", "main"), pid=message.get("pid", 0), **data)
@@ -448,6 +488,12 @@ def folder_digest(folder: Path) -> str:
             except OSError:  # gone between the listing and the reading
                 continue
     return total.hexdigest()
+
+
+def _in_force(given: Any, nth: int, session: str) -> Any:
+    if isinstance(given, InTurn):
+        return given.values[min(nth, len(given.values)) - 1]
+    return dict(given.values)[session] if isinstance(given, PerSession) else given
 
 
 def _failure(fault: ToolFails) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
     """Answer and resume one session until it is over, or waits for somebody who is silent."""
     for _ in range(MOST_RESUMES):
         answers = due(run, world, name)
-        if answers is None:
+        if answers is None or world.problem is not None:
             return
         resume(stages, run, world, name, answers, run.plan.resume_on)
 
@@ -67,28 +67,24 @@ def due(run: Run, world: World, name: str) -> dict[str, Answer] | None:
     last = _last_word(run, name)
     if last is None or run.status == "timeout":
         return None
-    if _was_stopped(run, last):
-        return {} if not run.of("resumed", after=last) else None
+    if last.type == "killed":
+        return {} if last["planned"] else None
+    resumed = run.of("resumed", session=name)
+    asked = run.first("probe", after=resumed[-1] if resumed else None, name="asked_to_stop") is not None
+    if last["status"] == "exited" and asked:
+        return {}
     if last["status"] != "waiting":
         return None
     questions = last.get("questions") or []
     if not questions:
-        return {} if len(run.of("resumed")) < 2 else None
+        return {} if asked or len(resumed) < 2 else None
     given = {q["id"]: world.answer_to(q["kind"], (q.get("call") or {}).get("name") or "*") for q in questions}
     return {id: answer for id, answer in given.items() if answer is not None} or None
 
 
 def _last_word(run: Run, name: str) -> Event | None:
-    words = ("finished", "killed")
-    return next((e for e in reversed(run.events) if e.type in words and e.session in (name, "main")), None)
-
-
-def _was_stopped(run: Run, last: Event) -> bool:
-    """Whether the process was killed, or went away because it was asked to."""
-    if last.type == "killed":
-        return True
-    asked = run.first("probe", name="asked_to_stop") is not None
-    return asked and last["status"] == "exited" and not run.of("resumed")
+    ended = (e for e in reversed(run.events) if e.type == "killed" or (e.type == "finished" and e.session == name))
+    return next(ended, None)
 
 
 def copied_store(stages: Stages, run: Run, name: str) -> Path:

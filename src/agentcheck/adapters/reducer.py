@@ -136,8 +136,7 @@ class Driver:
         answer = self.world.decide(asked, request, None)
         if isinstance(answer, ModelFails):
             return self._model_failed(answer, asked, request)
-        if answer is None or isinstance(answer, WireReply):
-            return _event("ModelFailed", status=400, message="no recorded reply matches", retry_after=None)
+        assert not isinstance(answer, WireReply), "a reducer has no wire, so no model answers it in bytes"
         return self._replied(_with_ids(answer, asked["n"], self.session), asked, request)
 
     def _replied(self, decision: Decision, asked: Any, request: Request) -> dict[str, Any]:
