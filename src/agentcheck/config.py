@@ -43,7 +43,7 @@ def _expression(text: str) -> str:
 
 Importable = Annotated[str, AfterValidator(_importable)]
 Expression = Annotated[str, AfterValidator(_expression)]
-_TOOL: Final = 'text like "module:function", or a table of bind, inject, key, returns, allow'
+_TOOL: Final = 'text like "module:function", or a table of bind, inject, key, returns, allow, repeatable'
 _OBJECT: Final = 'text like "package.module:object"'
 
 
@@ -63,6 +63,7 @@ class ToolTable(_Table):
     key: str | None = _key("the name of a parameter")
     returns: Any = _key("any value")
     allow: bool = _key("true or false", False)
+    repeatable: bool | None = _key("true or false")
 
 
 _LIMITS: Final = {

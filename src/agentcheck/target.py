@@ -28,6 +28,8 @@ class ToolBinding:
     `bind` is the function ("ops:deploy"); `inject` a function beneath it ("ops:client.post") at
     which failures enter; `key` the parameter that carries the idempotency key; `returns` the
     value to give where neither scenario nor annotation says; `allow` lets the real function run.
+    `repeatable` says whether it may run again when nobody knows how the first time ended (it only
+    reads, or doing it twice is doing it once); None: not said. A tool with a `key` always may.
     """
 
     bind: str | Callable[..., Any] | None = None
@@ -35,6 +37,7 @@ class ToolBinding:
     key: str | None = None
     returns: Any = None
     allow: bool = False
+    repeatable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 import contextlib
 import shutil
-import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentcheck import framing
+from agentcheck.envelopes import carried
 from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
 from agentcheck.reducer import Answer, to_data
 from agentcheck.world import CutOff, World
@@ -24,6 +24,7 @@ class Stage:
         self.project = project
         self.known = known  # modules that forks had to import, and that the zygote imports from now on
         self.count = 0
+        self.sources: set[str] = set()  # files of the modules that forks imported
 
     def play(self, world: World, job: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
         """One process, from fork to end. What it said last comes back: {"files": …}, empty where it died."""
@@ -31,6 +32,7 @@ class Stage:
             last = self._converse(world, fork)
         self._close(world, fork, job)
         if last.get("modules"):
+            self.sources.update(last["sources"])
             self._learn(last["modules"])
         return last
 
@@ -38,7 +40,7 @@ class Stage:
     def process(self, job: Mapping[str, Any], machine: Machine, world: World) -> Iterator[Fork]:
         """A fresh process in a sandbox of its own; both are gone when the block ends."""
         self.count += 1
-        sandbox = new_sandbox(self.zygote.sandbox, f"{machine.folder}-{self.count}")
+        sandbox = new_sandbox(self.zygote.sandbox, f"{self.count}/agent-{machine.folder}")
         _mirror(self.project, sandbox)
         with self.zygote.run(self._job(job, sandbox, machine, world)) as fork:
             yield fork
@@ -68,9 +70,9 @@ class Stage:
                 if message["op"] == "done":
                     framing.send(fork.channel, {})
                     return message
-                framing.send(fork.channel, self._answer(world, fork, message))
+                framing.send(fork.channel, world.handle(message))
         except CutOff as cut:
-            world.trace.append("killed", point=cut.point, pid=fork.pid)
+            world.trace.append("killed", point=cut.point, planned=cut.planned, pid=fork.pid)
             fork.kill()
         except TimeoutError:
             fork.kill()
@@ -78,16 +80,6 @@ class Stage:
         except framing.Closed:
             pass
         return {}
-
-    def _answer(self, world: World, fork: Fork, message: Mapping[str, Any]) -> dict[str, Any]:
-        if world.stop is None or not world.stop.ask:
-            return world.handle(message)
-        try:
-            return world.handle(message)
-        except CutOff as cut:  # asked to stop, not killed: the crossing itself goes on
-            world.trace.append("probe", name="asked_to_stop", value=cut.point)
-            fork.kill(signal.SIGTERM)
-            return world.handle(message) if cut.point.startswith("before") else {}
 
     def _close(self, world: World, fork: Fork, job: Mapping[str, Any]) -> None:
         """Say how a process ended that did not say so itself, and what it left behind."""
@@ -140,7 +132,7 @@ def _mirror(project: Path, sandbox: Path) -> None:
 
 
 def session(name: str, trigger: Any, store: Path | None = None) -> dict[str, Any]:
-    return {"name": name, "trigger": trigger, "store": str(store) if store else None}
+    return {"name": name, **carried(trigger), "store": str(store) if store else None}
 
 
 def resumption(name: str, store: Path, answers: Mapping[str, Answer]) -> dict[str, Any]:

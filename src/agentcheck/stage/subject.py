@@ -114,6 +114,7 @@ def _told(binding: ToolBinding) -> dict[str, Any]:
         "key": binding.key,
         "returns": binding.returns,
         "allow": binding.allow,
+        "repeatable": binding.repeatable,
     }
 
 
