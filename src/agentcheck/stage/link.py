@@ -3,6 +3,7 @@
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -18,6 +19,7 @@ class Link:
         self._channel = channel
         self._lock = threading.Lock()
         self._pid = os.getpid()
+        self.on_stop: Callable[[], None] = lambda: None  # called in the middle of a crossing, with its answer
 
     def ask(self, op: str, **data: Any) -> dict[str, Any]:
         """Report a crossing and return what the lab says. A lab that is gone ends the process."""
@@ -25,9 +27,12 @@ class Link:
         try:
             with self._lock:
                 framing.send(self._channel, message)
-                return framing.receive(self._channel)
+                answer = framing.receive(self._channel)
         except framing.Closed:
             os._exit(70)
+        if answer.pop("stop", False):
+            self.on_stop()
+        return answer
 
     def receive(self) -> dict[str, Any]:
         """The lab's next instruction, for targets that the lab drives step by step."""

@@ -4,6 +4,8 @@ import asyncio
 import base64
 import gc
 import inspect
+import os
+import signal
 import sys
 import traceback
 import types
@@ -36,6 +38,7 @@ class Performance:
         self.toolbox = Toolbox(link, target, subject, module, guard)
         self.inside: list[Mapping[str, Any]] = []  # sessions to run in the middle of the first one
         self.requests = 0
+        link.on_stop = self.ask_to_stop
 
     def play(self) -> None:
         """Run the job's sessions and tell the lab how each ended."""
@@ -93,6 +96,14 @@ class Performance:
             answers = [vocabulary.HumanAnswered(a["id"], vocabulary.answer_from(a["answer"])) for a in one["answers"]]
             return self.target.host.resume(store, answers)
         return self.target.host.launch(one["trigger"], store)
+
+    def ask_to_stop(self) -> None:
+        """Ask the agent to stop in its own way: the host's `interrupt` where it has one, else SIGTERM."""
+        interrupt = getattr(self.target.host, "interrupt", None)
+        if self.job["kind"] == "H" and callable(interrupt):
+            interrupt()
+        else:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def ask_model(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         """What the lab says to one HTTP request; binding tools first where the lab asks for it."""
