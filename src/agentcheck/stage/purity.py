@@ -115,12 +115,17 @@ class Watch:
             path = str(getattr(module, "__file__", "") or "")
             if not path.startswith(self.guard.project) or "site-packages" in path or "/agentcheck/stage/" in path:
                 continue
-            for name, value in list(vars(module).items()):
+            for name, value in _own(module):
                 if isinstance(value, type) and value.__module__ == module.__name__:
-                    world |= {f"{value.__qualname__}.{k}": _words(v) for k, v in vars(value).items() if _is_data(v)}
+                    world |= {f"{value.__qualname__}.{k}": _words(v) for k, v in _own(value) if _is_data(v)}
                 elif _is_data(value):
                     world[f"{module.__name__}.{name}"] = _words(value)
         return world
+
+
+def _own(thing: Any) -> list[tuple[str, Any]]:
+    """The names that somebody wrote, Python's own machinery left out."""
+    return [(name, value) for name, value in list(vars(thing).items()) if not name.startswith("__")]
 
 
 def _attributes(thing: Any) -> dict[str, Any]:
