@@ -43,7 +43,7 @@ class Run(Trace):
     stores: dict[str, Path]  # of a host: session -> its store as the run left it
     snapshots: list[Snapshot]  # of a reducer: after every step
     events_fed: list[Mapping[str, Any]]  # of a reducer: all events, in order
-    files: tuple[str, ...] = ()  # project files that the agent read
+    files: tuple[str, ...] = ()  # that the agent read: of its project any, elsewhere data
     ledger: dict[str, Any]
 
     def __init__(self, path: Path, name: str, plan: Plan):

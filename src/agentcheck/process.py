@@ -28,10 +28,12 @@ class Machine:
     """What surrounds a process of the agent: two runs on different machines must still agree.
 
     `clock` holds the wall clock at that instant, in seconds since the epoch; None leaves it alone.
+    `imported_at` likewise while the target is imported.
     """
 
     hash_seed: int = 1
     clock: float | None = None
+    imported_at: float | None = None
     folder: str = "a"
     zone: str = "UTC"
 

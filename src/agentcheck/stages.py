@@ -24,16 +24,17 @@ class Stages:
         self.root = root
         self.planted = planted_secrets()
         self.folder = Path(tempfile.mkdtemp(prefix="agentcheck-")).resolve()
-        self._stages: dict[int, Stage] = {}
+        self._stages: dict[tuple[int, float | None], Stage] = {}
         self._count = 0
         self._lock = threading.Lock()
 
     def on(self, machine: Machine) -> Stage:
         """The stage of a machine. Raises HarnessError where the target cannot be imported."""
-        stage = self._stages.get(machine.hash_seed)
+        key = machine.hash_seed, machine.imported_at
+        stage = self._stages.get(key)
         if stage is None or not stage.zygote.alive:
             stage = Stage(self._new_zygote(machine), project=self.root, known=set())
-            self._stages[machine.hash_seed] = stage
+            self._stages[key] = stage
         return stage
 
     def next(self) -> int:
@@ -61,12 +62,12 @@ class Stages:
         return [str(self.root), *(str(Path(p).resolve()) for p in fixtures.__path__)]
 
     def _new_zygote(self, machine: Machine) -> Zygote:
-        sandbox = self.folder / f"stage-{machine.hash_seed}"
+        sandbox = self.folder / f"stage-{machine.hash_seed}{'' if machine.imported_at is None else '-held'}"
         shutil.rmtree(sandbox, ignore_errors=True)
         (sandbox / "tmp").mkdir(parents=True)
         extra = getattr(self.config, "environment", None) or {}
         return Zygote(
-            self._spec(),
+            {**self._spec(), "clock": machine.imported_at},
             hash_seed=machine.hash_seed,
             sandbox=sandbox,
             environment=environment(self.planted, extra, sandbox),

@@ -27,6 +27,8 @@ def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
         drivers += [Driver(remote, world, session=name, watch=plan.watch) for name, _ in plan.triggers]
         triggers = [trigger for _, trigger in plan.triggers]
         (_in_turns if plan.interleaved else _one_by_one)(drivers, triggers)
+        if plan.context and world.target.context:
+            run.append("probe", name="context", value=remote.order("view", state=drivers[0].state))
         remote.done()
     run.snapshots = [s for d in drivers[:1] for s in d.snapshots]
     run.events_fed = [e for d in drivers[:1] for e in d.events]

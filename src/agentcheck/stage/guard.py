@@ -28,6 +28,7 @@ _WRITES: Final = {
     "sqlite3.connect": (0,),
 }
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_CODE: Final = (".py", ".pyc", ".so", ".pth")  # of other people: what a prompt came from is data, or the user's own
 _HARMLESS: Final = ("/dev/", "/proc/self/")
 
 Report = Callable[[str, str, str], None]  # what, detail, where
@@ -93,7 +94,7 @@ class Guard:
         name = os.path.realpath(os.fsdecode(path))
         if (isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & _WRITE_FLAGS:
             return self._write(name)
-        if name.startswith(self.project):
+        if name.startswith(self.project) or not name.endswith(_CODE):
             self.files_read.add(name)
         return None
 

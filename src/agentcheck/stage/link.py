@@ -9,7 +9,8 @@ from typing import Any
 
 from agentcheck import framing
 
-session: ContextVar[str] = ContextVar("agentcheck_session", default="main")
+session: ContextVar[str | None] = ContextVar("agentcheck_session", default=None)
+running = ["main"]  # the innermost session that runs now: what a thread without a context of its own belongs to
 
 
 class Link:
@@ -23,7 +24,7 @@ class Link:
 
     def ask(self, op: str, **data: Any) -> dict[str, Any]:
         """Report a crossing and return what the lab says. A lab that is gone ends the process."""
-        message = {"op": op, "session": session.get(), "pid": os.getpid(), **data}
+        message = {"op": op, "session": session.get() or running[-1], "pid": os.getpid(), **data}
         try:
             with self._lock:
                 framing.send(self._channel, message)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
-from agentcheck.stage import clock
+from agentcheck.stage import clock, view
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import in_its_own_thread, intercepted
-from agentcheck.stage.link import Link, session
+from agentcheck.stage.link import Link, running, session
 from agentcheck.stage.tools import Toolbox, answer_input, plain
 from agentcheck.target import Target
 
@@ -38,6 +38,7 @@ class Performance:
         self.toolbox = Toolbox(link, target, subject, module, guard)
         self.inside: list[Mapping[str, Any]] = []  # sessions to run in the middle of the first one
         self.requests = 0
+        self.results: dict[str, Any] = {}  # session -> what it returned
         link.on_stop = self.ask_to_stop
 
     def play(self) -> None:
@@ -64,18 +65,20 @@ class Performance:
             self._show_context()
 
     def _show_context(self) -> None:
-        from agentcheck.stage.tools import named
-
-        view = named(str(self.target.context))
-        self.link.ask(
-            "probe", name="context", value=plain(view(Path(self.job["store"])) if self.job.get("store") else view())
-        )
+        first = self.job["sessions"][0]["name"]
+        if self.job["kind"] == "H":
+            shown = view.of_host(str(self.target.context), Path(self.job["store"]))
+        else:
+            shown = view.of_callable(str(self.target.context), self.results.get(first))
+        self.link.ask("probe", name="context", value=shown)
 
     def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
+        running.append(one["name"])
         if apart:
             in_its_own_thread(lambda: self._perform(one))
         else:
             self._perform(one)
+        running.pop()
 
     def _perform(self, one: Mapping[str, Any]) -> None:
         session.set(one["name"])
@@ -86,6 +89,7 @@ class Performance:
         except BaseException as error:
             self.link.ask("finished", status="failed", **failure(error))
         else:
+            self.results[one["name"]] = result
             self.link.ask("finished", **ending(result))
 
     def _call(self, one: Mapping[str, Any]) -> Any:

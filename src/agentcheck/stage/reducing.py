@@ -10,10 +10,12 @@ from typing import Any
 
 from agentcheck import reducer as vocabulary
 from agentcheck.framing import Closed
+from agentcheck.stage import clock, view
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.perform import failure
 from agentcheck.stage.purity import Watch
+from agentcheck.target import Target
 
 
 class Codec:
@@ -54,15 +56,18 @@ class Codec:
 class Service:
     """Answers the lab's instructions: start, reduce, load."""
 
-    def __init__(self, reducer: Any, guard: Guard):
-        self.reducer = reducer
-        self.codec = Codec(reducer)
+    def __init__(self, target: Target, guard: Guard):
+        self.target = target
+        self.reducer = target.reducer
+        self.codec = Codec(target.reducer)
         self.states: list[Any] = []
         self.guard = guard
 
     def answer(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one order; what the reducer raises is an answer, too."""
         try:
+            if order["op"] == "view":
+                return self._viewed(self.states[order["state"]])
             if order["op"] == "load":
                 return self._kept(vocabulary.Step(self.codec.load(order["json"])))
             work = self._work(order)
@@ -71,6 +76,10 @@ class Service:
             return self._kept(work())
         except Exception as error:
             return failure(error)
+
+    def _viewed(self, state: Any) -> dict[str, Any]:
+        has_host = self.target.host is not None
+        return view.of_reducer(str(self.target.context), state, self.codec.dump(state), has_host=has_host)
 
     def _work(self, order: Mapping[str, Any]) -> Any:
         if order["op"] == "start":
@@ -103,13 +112,14 @@ class Service:
         return answer
 
 
-def serve(link: Link, reducer: Any, guard: Guard, job: Mapping[str, Any]) -> None:
+def serve(link: Link, target: Target, guard: Guard, job: Mapping[str, Any]) -> None:
     """Answer orders until the lab says that it is enough."""
-    service = Service(reducer, guard)
-    tools = [vocabulary.to_data(tool) for tool in reducer.tools]
+    service = Service(target, guard)
+    tools = [vocabulary.to_data(tool) for tool in target.reducer.tools]
     link.send({"tools": tools})
     try:
-        while (order := link.receive())["op"] != "done":
-            link.send(service.answer(order))
+        with clock.held_at(job.get("clock")):
+            while (order := link.receive())["op"] != "done":
+                link.send(service.answer(order))
     except Closed:
         return

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ def _import(spec: Mapping[str, Any]) -> Target:
     guard.report = lambda what, detail, where: refused.append(f"{what} {detail} ({where})")
     guard.armed = True
     try:
-        return resolve(spec)
+        with clock.held_at(spec.get("clock")):
+            return resolve(spec)
     except BadTarget as error:
         raise BadTarget(f"{error}{'; agentcheck had refused ' + refused[0] if refused else ''}") from None
     finally:
@@ -72,6 +73,8 @@ def _described(target: Target) -> dict[str, Any]:
         "module": getattr(module_of(target), "__file__", None) or "",
         "parameters": signature(target.run) if target.run is not None else [],
         "framework": type(part).__module__.partition(".")[0],
+        "files": sorted(guard.files_read),
+        "sources": _sources(sys.modules),
         "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],
         "has": {
             "interrupt": callable(getattr(target.host, "interrupt", None)),
@@ -79,6 +82,12 @@ def _described(target: Target) -> dict[str, Any]:
             "context": target.context is not None,
         },
     }
+
+
+def _sources(names: Iterable[str]) -> list[str]:
+    """The files of these modules, as far as they have any."""
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in list(names))
+    return sorted({file for file in files if isinstance(file, str)})
 
 
 def _prepare(target: Target) -> None:
@@ -139,13 +148,15 @@ def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
         if job["kind"] == "R":
             from agentcheck.stage.reducing import serve
 
-            serve(link, target.reducer, guard, job)
+            serve(link, target, guard, job)
         else:
             from agentcheck.stage.perform import Performance
 
             Performance(link, target, module_of(target), guard, job).play()
         guard.armed = False
-        link.ask("done", modules=sorted(set(sys.modules) - before), files=sorted(guard.files_read), slept=len(slept))
+        fresh = sorted(set(sys.modules) - before)
+        read = sorted(guard.files_read)
+        link.ask("done", modules=fresh, sources=_sources(fresh), files=read, slept=len(slept))
     except framing.Closed:
         code = 70
     except BaseException as error:
