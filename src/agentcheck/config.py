@@ -95,6 +95,7 @@ class Config(_Table):
     channels: dict[str, Importable] | list[str] | None = _key(
         'an array of channel names, or a table of channel = "module:function"'
     )
+    envelopes: dict[str, str | dict[str, Any]] = _key("a table of channel = envelope, each text or a table", {})
     finish: str | None = _key("the name of a tool or an intent")
     volatile: list[Expression] = _key("an array of regular expressions", [])
     owned: list[str] = _key("an array of paths", [])

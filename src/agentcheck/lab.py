@@ -133,7 +133,7 @@ class Lab(Offers):
             faults: what breaks: a Fault, several joined with `&`.
             returns: tool → what it returns instead.
             humans: HumanPlans, or Silence(); default: the scenario's answers, else approval.
-            triggers: session → trigger, for several sessions in one process.
+            triggers: session → trigger or Envelope, for several sessions in one process.
             interleaved: the further sessions run in the middle of the first.
             machine, resume_on: where it starts and where it is resumed.
             stop: a Stop: kill, or ask to stop, at a crossing; the run is resumed after it.
@@ -169,23 +169,77 @@ class Lab(Offers):
         on: Machine = ELSEWHERE,
         **conditions: Any,
     ) -> Run:
-        """Go on with a run in a fresh process; the run itself stays as it is.
+        """Go on with a run in a fresh process; the run itself stays as it is. Equal conditions share one run.
 
         Args:
             run: a run that waits for a human, was stopped, or is over.
             answers: question id → answer; None: those that the scenario gives; {}: none.
             at: of a reducer: the step (from 0) after which to go on; default: the last.
-            store: of a host: the store to go on from; default: a copy of the run's.
+            store: of a host: the store to go on from; default: a copy of the run's. With a store
+                the tools know the idempotency keys of the run, and it knows those used here.
             on: the machine.
             conditions: those of `run` that change.
         """
-        plan = replace(run.plan, **conditions, machine=on, resume_on=on)
+        plan = self._changed(run.plan, conditions, on)
+        key = f"{self.kind} {run.run} {plan!r} {answers!r} {at}" if store is None else f"{run.run} {store} {self.stages.next()}"
+        again = self._runs.get(key)
+        if not isinstance(again, Run):
+            again, world = self._continuing(run, plan, at, shared=store is not None)
+            try:
+                self._go_on(again, world, run, answers, at, store, on)
+            finally:
+                again.close()
+            self._runs[key] = again
+        self.cited.trace = again
+        return again
+
+    def fork(
+        self, run: Run, *answers: Mapping[str, Answer], at: int | None = None, on: Machine = ELSEWHERE, **conditions: Any
+    ) -> Run:
+        """Go on with a run twice in one fresh process, as the sessions "main" and "fork", one after the other.
+
+        Args:
+            run, at, on, conditions: as for `resume`.
+            answers: of a host: those for each of the two.
+        """
+        again, world = self._continuing(run, self._changed(run.plan, conditions, on), at, shared=False)
+        world.continue_from(_until(run, at), "fork")
+        if isinstance(again.model, Script):
+            again.model.fork("main", "fork")
+        try:
+            if self.kind == "R":
+                snapshot = run.snapshots[-1 if at is None else at]
+                reducers.resume_all(self.stages, again, world, snapshot, ("main", "fork"), on)
+            else:
+                again.stores = {name: self.copied_store(run) for name in ("main", "fork")}
+                hosts.resume_all(self.stages, again, world, dict(zip(again.stores, answers, strict=True)), on)
+        finally:
+            again.close()
+        self.cited.trace = again
+        return again
+
+    @staticmethod
+    def _changed(plan: Plan, conditions: dict[str, Any], on: Machine) -> Plan:
+        if "returns" in conditions:
+            conditions = {**conditions, "returns": tuple(sorted(conditions["returns"].items()))}
+        return replace(plan, **{"stop": None, "leave": False, **conditions}, machine=on, resume_on=on)
+
+    def _continuing(self, run: Run, plan: Plan, at: int | None, *, shared: bool) -> tuple[Run, World]:
+        """A new run that stands where this one stands, and its world."""
         again = self._new_run(plan)
-        again.ledger = run.ledger
+        again.ledger = run.ledger if shared else dict(run.ledger)
         again.model = self._continued(run, at)
         world = self._world(again, plan)
+        world.continue_from(_until(run, at))
+        return again, world
+
+    def launch_again(self, run: Run) -> Run:
+        """Launch a host's sessions once more on copies of their stores: each delivery comes a second time."""
+        again = self._new_run(run.plan)
+        again.ledger = run.ledger
+        again.model = self._model(run.plan)
         try:
-            self._go_on(again, world, run, answers, at, store, on)
+            hosts.launch_again(self.stages, again, self._world(again, run.plan), run)
         finally:
             again.close()
         self.cited.trace = again
@@ -338,7 +392,7 @@ class Lab(Offers):
         never = run.first("probe", name="never_awaited")
         if never is not None:
             raise HarnessError(f"{self.target.name} never awaits its own work: {never['value']}", trace=run)
-        if not run.requests():
+        if not run.requests() and run.first("probe", name="unopened") is None:
             raise _no_model(self.target.name, run)
 
     @cached_property
@@ -381,6 +435,13 @@ def _note_unused(run: Run) -> None:
     if left:
         value = {"count": len(left), "first": f"{left[0].request.method} {left[0].request.path}"}
         run.append("probe", name="unused_recordings", value=value)
+
+
+def _until(run: Run, at: int | None) -> list[Event]:
+    """What had happened in the first session when it was at a step; None: all of it."""
+    saved = run.of("saved", session="main")
+    last = saved[at] if at is not None else None
+    return run.of(session="main", before=last)
 
 
 def _target(declared: Mapping[str, Any]) -> Target:

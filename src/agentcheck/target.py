@@ -54,6 +54,8 @@ class Target:
         approve: "module:function" that asks a human for approval and returns the answer.
         channels: channel name → "module:function" that turns its envelope into a trigger; or a list of
             channels whose envelopes the agent takes as they are. [] says that there are none.
+        envelopes: channel name → its envelope, text or table, where agentcheck does not know it; {text},
+            {sender}, {reply_to} and {delivery} in it are filled in.
         finish: the tool or intent with which the model ends the run, where plain text does not.
         volatile: regular expressions of values that may differ between runs (ids, times).
         owned: further files or folders whose text counts as the user's own prompt.
@@ -72,6 +74,7 @@ class Target:
     high_stakes: Sequence[str] | None = None
     approve: str | None = None
     channels: Mapping[str, str] | Sequence[str] | None = None
+    envelopes: Mapping[str, Any] = field(default_factory=dict)
     finish: str | None = None
     volatile: Sequence[str] = ()
     owned: Sequence[str] = ()

@@ -18,8 +18,19 @@ MOST_RESUMES: Final = 25
 
 
 def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
-    """Launch every session, then answer and resume each until it is over."""
+    """Launch every session on a store of its own."""
     run.stores = {name: stages.new_store() for name, _ in plan.triggers}
+    launch(stages, run, world, plan)
+
+
+def launch_again(stages: Stages, run: Run, world: World, earlier: Run) -> None:
+    """Launch every session of an earlier run once more, on a copy of its store."""
+    run.stores = {name: copied_store(stages, earlier, name) for name in earlier.stores}
+    launch(stages, run, world, earlier.plan)
+
+
+def launch(stages: Stages, run: Run, world: World, plan: Plan) -> None:
+    """Launch every session on its store, then answer and resume each until it is over."""
     job = {
         "kind": "H",
         "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
@@ -31,7 +42,7 @@ def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
     world.store = run.stores[plan.triggers[0][0]]
     last = stages.on(plan.machine).play(world, job, plan.machine)
     run.files = tuple(last.get("files", ()))
-    for name in run.stores:
+    for name in () if plan.leave else run.stores:
         see_through(stages, run, world, name)
 
 
@@ -46,18 +57,25 @@ def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
 
 def resume(stages: Stages, run: Run, world: World, name: str, answers: Mapping[str, Answer], machine: Machine) -> None:
     """Resume one session in a fresh process."""
-    run.append("resumed", session=name, machine=machine, answers=to_data(dict(answers)))
-    for id, answer in answers.items():
-        run.append("answered", session=name, id=id, answer=to_data(answer))
-    if isinstance(run.model, Script):
-        run.model.resumed.add(name)
-    store = str(run.stores[name])
+    resume_all(stages, run, world, {name: answers}, machine)
+
+
+def resume_all(
+    stages: Stages, run: Run, world: World, sessions: Mapping[str, Mapping[str, Answer]], machine: Machine
+) -> None:
+    """Resume sessions one after another in one fresh process."""
+    for name, answers in sessions.items():
+        run.append("resumed", session=name, machine=machine, answers=to_data(dict(answers)))
+        for id, answer in answers.items():
+            run.append("answered", session=name, id=id, answer=to_data(answer))
+        if isinstance(run.model, Script):
+            run.model.resumed.add(name)
     job: dict[str, Any] = {
         "kind": "H",
-        "sessions": [resumption(name, run.stores[name], answers)],
+        "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
         "context": run.plan.context,
-        "store": store,
-        "writable": [store],
+        "store": str(run.stores[next(iter(sessions))]),
+        "writable": [str(run.stores[name]) for name in sessions],
     }
     stages.on(machine).play(world, job, machine)
 

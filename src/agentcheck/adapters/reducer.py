@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agentcheck import framing
+from agentcheck.envelopes import carried
 from agentcheck.faults import Http, LengthLimit, ModelFails
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.process import Fork
@@ -72,7 +73,16 @@ class Driver:
     over: bool = False
 
     def start(self, trigger: Any) -> None:
-        self._take(self.remote.order("start", trigger=trigger, watch=self.watch))
+        """Start a session with a trigger, or with an envelope, which may turn out to be unreadable."""
+        answer = self.remote.order("start", **carried(trigger), watch=self.watch)
+        if "unopened" in answer:
+            self.over = True
+            self._note("probe", name="unopened", value=answer["unopened"])
+            self._note("finished", status="failed", error=answer["unopened"])
+            return
+        if "opened" in answer:
+            self._note("probe", name="opened", value=answer["opened"])
+        self._take(answer)
 
     def load(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot, in this process."""
@@ -220,7 +230,8 @@ class Driver:
 
     def _do_Finish(self, command: Mapping[str, Any]) -> None:
         self.over = True
-        self._note("finished", status="finished", result=command["result"], plain=True, state=self.data)
+        result, plain = command["result"], command.get("plain", True)
+        self._note("finished", status="finished", result=result, plain=plain, state=self.data)
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds

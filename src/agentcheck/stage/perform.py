@@ -17,6 +17,7 @@ from typing import Any
 
 from agentcheck import reducer as vocabulary
 from agentcheck.stage import clock, view
+from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import in_its_own_thread, intercepted
 from agentcheck.stage.link import Link, running, session
@@ -94,12 +95,23 @@ class Performance:
 
     def _call(self, one: Mapping[str, Any]) -> Any:
         if self.job["kind"] == "C":
-            return call_run(self.target.run, one["trigger"])
+            return call_run(self.target.run, self._trigger(one))
         store = Path(one["store"])
         if one.get("resume"):
             answers = [vocabulary.HumanAnswered(a["id"], vocabulary.answer_from(a["answer"])) for a in one["answers"]]
             return self.target.host.resume(store, answers)
-        return self.target.host.launch(one["trigger"], store)
+        return self.target.host.launch(self._trigger(one), store)
+
+    def _trigger(self, one: Mapping[str, Any]) -> Any:
+        """What starts the session; an envelope is opened by the function of its channel."""
+        if not one.get("envelope"):
+            return one["trigger"]
+        found = opened(one["envelope"])
+        if found.error is not None:
+            self.link.ask("probe", name="unopened", value=failure(found.error)["error"])
+            raise found.error
+        self.link.ask("probe", name="opened", value=plain(found.trigger))
+        return found.trigger
 
     def ask_to_stop(self) -> None:
         """Ask the agent to stop in its own way: the host's `interrupt` where it has one, else SIGTERM."""

@@ -11,10 +11,12 @@ from typing import Any
 from agentcheck import reducer as vocabulary
 from agentcheck.framing import Closed
 from agentcheck.stage import clock, view
+from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
-from agentcheck.stage.perform import failure
+from agentcheck.stage.perform import failure, is_plain
 from agentcheck.stage.purity import Watch
+from agentcheck.stage.tools import plain
 from agentcheck.target import Target
 
 
@@ -70,12 +72,20 @@ class Service:
                 return self._viewed(self.states[order["state"]])
             if order["op"] == "load":
                 return self._kept(vocabulary.Step(self.codec.load(order["json"])))
+            if order.get("envelope"):
+                return self._delivered(order)
             work = self._work(order)
             if order.get("watch"):
                 return self._watched(order, work)
             return self._kept(work())
         except Exception as error:
             return failure(error)
+
+    def _delivered(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        found = opened(order["envelope"])
+        if found.error is not None:
+            return {"unopened": failure(found.error)["error"]}
+        return {**self.answer({**order, "envelope": None, "trigger": found.trigger}), "opened": plain(found.trigger)}
 
     def _viewed(self, state: Any) -> dict[str, Any]:
         has_host = self.target.host is not None
@@ -103,13 +113,19 @@ class Service:
         answer: dict[str, Any] = {
             "state": len(self.states) - 1,
             "json": None,
-            "commands": vocabulary.to_data(list(step.commands)),
+            "commands": [_told(command) for command in step.commands],
         }
         try:
             answer["json"] = self.codec.dump(step.state)
         except Exception as error:
             answer["opaque"] = f"{type(error).__name__}: {error}"[:300]
         return answer
+
+
+def _told(command: Any) -> Any:
+    """A command as JSON; of a result also whether it was data."""
+    data = plain(vocabulary.to_data(command))
+    return {**data, "plain": is_plain(command.result)} if data["type"] == "Finish" else data
 
 
 def serve(link: Link, target: Target, guard: Guard, job: Mapping[str, Any]) -> None:
