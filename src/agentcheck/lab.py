@@ -181,14 +181,17 @@ class Lab(Offers):
             conditions: those of `run` that change.
         """
         plan = self._changed(run.plan, conditions, on)
-        key = f"{self.kind} {run.run} {plan!r} {answers!r} {at}" if store is None else f"{run.run} {store} {self.stages.next()}"
-        again = self._runs.get(key)
-        if not isinstance(again, Run):
-            again, world = self._continuing(run, plan, at, shared=store is not None)
-            try:
-                self._go_on(again, world, run, answers, at, store, on)
-            finally:
-                again.close()
+        key = f"{self.kind} {run.run} {plan!r} {answers!r} {at}"
+        known = self._runs.get(key) if store is None else None
+        if isinstance(known, Run):
+            self.cited.trace = known
+            return known
+        again, world = self._continuing(run, plan, at, shared=store is not None)
+        try:
+            self._go_on(again, world, run, answers, at, store, on)
+        finally:
+            again.close()
+        if store is None:
             self._runs[key] = again
         self.cited.trace = again
         return again

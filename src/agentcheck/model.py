@@ -53,6 +53,12 @@ class Script:
         self._made = {session: list(turns) for session, turns in other._made.items()}
         self._asked = {session: list(asked) for session, asked in other._asked.items()}
 
+    def fork(self, session: str, name: str) -> None:
+        """Let a further session stand where `session` stands."""
+        self.place[name] = self.place.get(session, 0)
+        self._made[name] = list(self._made.get(session, ()))
+        self._asked[name] = list(self._asked.get(session, ()))
+
     def _place(self, session: str, request: Request) -> int:
         history, key = self._asked.setdefault(session, []), fingerprint(request)
         place = self.place.get(session, 0)
@@ -103,10 +109,8 @@ class Script:
     def _written(self, call: Call, intents: Mapping[str, Intent]) -> str:
         pattern = intents.get(call.tool) or next(iter(intents.values()))
         arguments: Any = call.arguments
-        if isinstance(arguments, str):
-            return pattern.written({}).replace("{}", arguments) if pattern.inside else arguments
         named = Intent(call.tool, pattern.key, {}, pattern.path, pattern.inside)
-        return named.written(arguments)
+        return named.written_as(arguments) if isinstance(arguments, str) else named.written(arguments)
 
     @staticmethod
     def _call(call: Call) -> ToolCall:

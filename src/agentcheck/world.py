@@ -180,8 +180,7 @@ class World:
 
     def decide(self, asked: Event, request: Request, wire: WireRequest | None) -> Decision | WireReply | ModelFails:
         """The model's decision on one request, or a fault that strikes it. Raises CutOff on a miss."""
-        nth = sum(e.session == asked.session for e in self.trace.of("model_request", before=asked)) + 1
-        fault = self.faults.on_model(nth)
+        fault = self.faults.on_model(asked["n"])
         if fault is not None:
             self.answered(asked, "fault_fired", fault=str(fault))
             return fault
@@ -239,16 +238,17 @@ class World:
         exact = [o for o in matching if decided is not None and o["call"].id == decided.id] or [
             o for o in matching if _same(o["call"], arguments)
         ]
-        found = next(iter(exact or matching), None)
+        found = _of_last_reply(exact or matching)
         if found is not None:
             self._open.remove(found)
+        carried_out = decided or (found["call"] if found else None)
         return self._record(
             message,
             "tool_called",
             call=f"t{len(self.trace)}",
             tool=tool,
             arguments=arguments,
-            wire=(decided or found["call"]).id if decided or found else None,
+            wire=carried_out.id if carried_out else None,
             decided=found["call"].arguments if found else None,
             decision=found["seq"] if found else None,
         )
@@ -263,8 +263,20 @@ class World:
             verdict = self._failing(fault, called, stub)
         else:
             verdict = self._succeeding(called)
-        self.cross(f"{tool} had its effect", "after", count=False)
+        try:
+            self.cross(f"{tool} had its effect", "after", count=False)
+        except CutOff:  # nobody heard of it: the same call again is the same place in the scenario
+            self._tools_called[tool] -= 1
+            self._called_in[called.session, tool] -= 1
+            raise
         return verdict
+
+    def continue_from(self, events: Sequence[Event], session: str = "main") -> None:
+        """Count on from what happened in `events`, for a run that is resumed; as `session`."""
+        self._model_called[session] += sum(e.type == "model_request" for e in events)
+        called = Counter(e["tool"] for e in events if e.type == "tool_called")
+        self._tools_called += called
+        self._called_in.update({(session, tool): count for tool, count in called.items()})
 
     def _failing(self, fault: ToolFails, called: Event, stub: bool) -> dict[str, Any]:
         beneath = self.target.binding(called["tool"]).inject
@@ -530,6 +542,12 @@ def _parses(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _of_last_reply(decided: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The first of the decisions made last; an older one that nobody carried out was refused."""
+    last = max((o["seq"] for o in decided), default=None)
+    return next((o for o in decided if o["seq"] == last), None)
 
 
 def _same(call: ToolCall, arguments: Any) -> bool:

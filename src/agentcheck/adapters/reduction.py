@@ -51,6 +51,20 @@ def resume(
         run.snapshots, run.events_fed = driver.snapshots, driver.events
 
 
+def resume_all(
+    stages: Stages, run: Run, world: World, snapshot: Snapshot, sessions: Sequence[str], machine: Machine
+) -> None:
+    """Load a snapshot several times in one fresh process, and drive each to its end, one after another."""
+    with opened(stages, machine, world) as remote, ends_in(run):
+        drivers = [Driver(remote, world, session=name) for name in sessions]
+        for driver in drivers:
+            run.append("resumed", session=driver.session, machine=machine)
+            driver.load(snapshot)
+        for driver in drivers:
+            driver.run()
+        remote.done()
+
+
 @contextlib.contextmanager
 def opened(stages: Stages, machine: Machine, world: World) -> Iterator[Remote]:
     """The reducer in a fresh process, ready to be called."""
