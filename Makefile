@@ -1,0 +1,47 @@
+# Needs Python 3.11 to 3.13 and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: score test lint types unit kill-matrix docs bench record clean
+
+score: .venv/examples  ## score the two reference agents
+	$(BIN)/python tools/score.py
+
+test: .venv/dev lint types unit  ## everything that CI runs
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/dev
+	$(BIN)/mypy
+
+unit: .venv/dev
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+kill-matrix: .venv/dev  ## every twin against every check; writes reports/kill-matrix.md
+	$(BIN)/python tests/kill_matrix.py --whole
+
+docs: .venv/dev  ## the page of each check
+	$(BIN)/python tools/docs.py
+
+bench: .venv/dev
+	$(BIN)/python benchmarks/import_cost.py
+	$(BIN)/python benchmarks/scorecard.py
+
+record: .venv/dev  ## record the reference agents with a small real model; needs a C compiler, takes minutes
+	$(BIN)/python -m tools.record
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/examples: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[examples]"
+	touch $@
+
+.venv/dev: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[examples,dev]"
+	touch $@ .venv/examples
+
+clean:
+	rm -rf .venv build dist *.egg-info reports/deploybot reports/deploybot_loop
