@@ -1,0 +1,92 @@
+"""What the model hears of a call that failed, whatever words the agent has for it."""
+
+import os
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from agentcheck.messages import Message
+from agentcheck.trace import Event, Trace
+from agentcheck.wording import new_messages
+
+_FAILURE: Final = re.compile(
+    r"err(?:or|eur|ore|ado)\b|errors|fail|exception|unable|could ?n[o'’]t|can(?:not|['’]t)|did ?n[o'’]t (?:work|answer|succeed)|"
+    r"unavailable|not available|refus|denied|problem|trouble|wrong|broke|crash|abort|time[sd]?[ -]?out|unsuccessful|"
+    r"no (?:answer|response|reply)|deadline|too long|interrupted|fehl|gescheitert|échou|échec|fall[oó]|\berro\b|error|mislukt|fout|"
+    r"ошибк|сбой|не удал|błąd|nie udało|hata|başarısız|错误|錯誤|失败|失敗|异常|エラー|오류|실패",
+    re.IGNORECASE,
+)
+_TRACE: Final = re.compile(r'Traceback \(most recent call last\)|^\s*File "[^"\n]+", line \d+', re.MULTILINE)
+_TIME: Final = re.compile(r"time[sd]?[ -]?out|timeout|time limit|deadline|too long|no (?:answer|response|reply)", re.IGNORECASE)
+_WORD: Final = re.compile(r"[\w-]{5,}")
+
+
+def heard(trace: Trace, failed: Event, *, quoting: str = "") -> str:
+    """What the next request says anew of the call that this event belongs to.
+
+    With native calls that is the message that answers the call, where it says anything, and whatever
+    else holds the text `quoting`; otherwise it is all that is new.
+    """
+    fresh, id = _fresh(trace, failed), wire_id(trace, failed)
+    answers = [text for message, text in fresh if id is not None and message.call_id == id]
+    others = [text for message, text in fresh if id is None or message.call_id != id]
+    if any(text.strip() for text in answers):
+        others = [text for text in others if quoting and quoting in text]
+    return "\n".join([*answers, *others])
+
+
+def tied(trace: Trace, failed: Event) -> bool:
+    """Whether the next request holds a message that answers exactly this call."""
+    id = wire_id(trace, failed)
+    return id is not None and any(m.call_id == id for m in new_messages(trace, failed))
+
+
+def wire_id(trace: Trace, event: Event) -> str | None:
+    """The id under which the model made the call that this event belongs to; None where there is none."""
+    called = trace.first("tool_called", call=event["call"])
+    return (called["wire"] or None) if called is not None else None
+
+
+def speaks_of_failure(text: str, failed: Event | None = None) -> bool:
+    """Whether a text says that something failed: in general words, or with those of the failure itself."""
+    return bool(_FAILURE.search(text)) or (failed is not None and names_the_failure(text, failed))
+
+
+def names_the_failure(text: str, failed: Event) -> bool:
+    """Whether a text says how it failed: the kind, a word of the message, or the HTTP status."""
+    said, kind, message = text.lower(), _bare(failed["kind"]), str(failed["message"])
+    if kind and kind in _bare(text) or ("timeout" in kind and _TIME.search(text)):
+        return True
+    return any(word.lower() in said for word in [*_WORD.findall(message), *re.findall(r"\b[45]\d\d\b", message)])
+
+
+def stack_trace(text: str) -> str | None:
+    """The line with which a stack trace shows itself in a text."""
+    found = _TRACE.search(text)
+    return found[0].strip() if found else None
+
+
+def _fresh(trace: Trace, event: Event) -> list[tuple[Message, str]]:
+    following = trace.next_request(event)
+    earlier = trace.of("model_request", before=event, session=event.session)
+    known = [m.text for m in earlier[-1].request.messages] if earlier and following else []
+    said = [d.text for d in (e.decision for e in trace.of("model_reply", before=event)) if d.text]
+    spoken = [m for m in new_messages(trace, event) if m.role != "assistant" or m.text not in said]
+    return [(m, beyond(m.text, known)) for m in spoken if not m.calls]
+
+
+def beyond(text: str, known: Sequence[str]) -> str:
+    """What a text says that an earlier one, which it repeats for the most part, did not: some agents send one
+    message that grows."""
+    nearest = max(known, key=lambda old: len(os.path.commonprefix([text, old])), default="")
+    shared = len(os.path.commonprefix([text, nearest]))
+    if not nearest or shared * 2 < len(nearest):
+        return text
+    rest, old = text[shared:], nearest[shared:]
+    closing = len(os.path.commonprefix([rest[::-1], old[::-1]]))
+    return rest[: len(rest) - closing]
+
+
+def _bare(text: str) -> str:
+    """Letters and digits alone, without the usual last word of an exception's name."""
+    return re.sub(r"[^a-z0-9]", "", text.lower()).removesuffix("error").removesuffix("exception")
