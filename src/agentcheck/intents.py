@@ -39,6 +39,16 @@ class Intent:
             body = {wrapper: body}
         return json.dumps(body, ensure_ascii=False)
 
+    def written_as(self, arguments: str) -> str:
+        """The content with this text where the arguments stand, JSON or not."""
+        hole = "agentcheck-arguments"
+        if self.inside is not None:
+            return self.written(hole).replace(json.dumps(hole), arguments)
+        if not arguments.lstrip().startswith("{"):
+            return arguments
+        before, _, after = self.written({hole: None}).partition(f'"{hole}": null')
+        return f"{before}{arguments.strip().removeprefix('{')}{after.removeprefix('}')}"
+
 
 def offered(request: Request, scenario: Scenario) -> tuple[Intent, ...]:
     """The intents that a request without native tools lets the model choose from."""
@@ -100,7 +110,8 @@ def _without(schema: Mapping[str, Any], key: str, root: Mapping[str, Any]) -> di
         return {**_resolved(properties[inside], root), "$defs": root.get("$defs", {})}
     rest = {k: v for k, v in properties.items() if k != key}
     required = [r for r in schema.get("required", []) if r != key]
-    whole = {**schema, "type": "object", "properties": rest, "required": required}
+    said = schema.get("description") or _resolved(properties[key], root).get("description", "")
+    whole = {**schema, "description": said, "type": "object", "properties": rest, "required": required}
     return {**whole, "$defs": root["$defs"]} if "$defs" in root else whole
 
 

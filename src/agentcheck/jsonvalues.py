@@ -27,6 +27,13 @@ def example(schema: Mapping[str, Any] | bool, *, text: str = "example", required
     return _Maker(schema, text, required_only).make(schema, 0)
 
 
+def resolved(schema: Mapping[str, Any], root: Mapping[str, Any] | bool) -> Mapping[str, Any]:
+    """This part of the schema `root` with its `$ref` followed and its `allOf` merged."""
+    maker = _Maker(root, "", True)
+    schema = maker.resolved(schema)
+    return maker.merged(schema) if "allOf" in schema else schema
+
+
 class _Maker:
     def __init__(self, root: Mapping[str, Any] | bool, text: str, required_only: bool):
         self.root = root

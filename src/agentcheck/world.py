@@ -259,10 +259,7 @@ class World:
         self._tools_called[tool] += 1
         self._called_in[called.session, tool] += 1
         fault = self.faults.on_tool(tool, self._tools_called[tool], self._tools_called.total())
-        if fault is not None:
-            verdict = self._failing(fault, called, stub)
-        else:
-            verdict = self._succeeding(called)
+        verdict = self._failing(fault, called, stub) if fault is not None else self._succeeding(called)
         try:
             self.cross(f"{tool} had its effect", "after", count=False)
         except CutOff:  # nobody heard of it: the same call again is the same place in the scenario

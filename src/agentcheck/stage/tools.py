@@ -8,6 +8,7 @@ import inspect
 import textwrap
 import types
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 from agentcheck.stage import bind as binder
@@ -56,11 +57,15 @@ class Toolbox:
             return named(declared)
         if declared is not None:
             return declared
-        found = binder.candidates(tool, self.module, self.subject, self.guard.project)
+        found = self._names.of(tool)
         if len(found) == 1:
             return found[0]
         problem = "no function of this name is" if not found else f"{len(found)} functions of this name are"
         raise binder.CannotBind(f"{problem} reachable from {self.module.__name__}")
+
+    @cached_property
+    def _names(self) -> binder.Names:
+        return binder.Names(self.module, self.subject, self.guard.project)
 
     def _bind_beneath(self, tool: str) -> None:
         inject = self.target.binding(tool).inject
@@ -128,7 +133,7 @@ class Toolbox:
             kind = values.return_type(bound.original)
             if kind is bytes and isinstance(value, str):
                 return value.encode("utf-8", "surrogateescape")
-            if isinstance(value, (dict, list)) and not (kind in (dict, list, str)):
+            if isinstance(value, (dict, list)) and kind not in (dict, list, str):
                 from pydantic import TypeAdapter
 
                 return TypeAdapter(kind).validate_python(value)
@@ -218,6 +223,21 @@ def answer_input(link: Link) -> None:
         return str(verdict["text"])
 
     builtins.input = ask
+    sys.stdin = _Terminal(ask)
+
+
+class _Terminal(io.TextIOWrapper):
+    """Standard input for those who read lines from it instead of calling `input`; to read it whole finds nothing."""
+
+    def __init__(self, ask: Callable[[], str]):
+        super().__init__(io.BytesIO(), encoding="utf-8")
+        self._ask = ask
+
+    def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+        try:
+            return f"{self._ask()}\n"
+        except EOFError:
+            return ""
 
 
 def named(reference: str) -> Any:
@@ -277,12 +297,15 @@ def describe(function: types.FunctionType) -> dict[str, Any]:
 
 
 def handled(function: types.FunctionType) -> set[str]:
-    """Which of errors, timeouts and bounds the body may handle itself: then a failure must enter beneath it."""
+    """Which of errors, timeouts and bounds the body may handle itself: then a failure must enter beneath it.
+
+    "arguments": it may refuse what it receives, which does not show where another body stands in its place.
+    """
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, SyntaxError, TypeError):
         return {"errors"} if function.__code__.co_exceptiontable else set()
-    found = set()
+    found = {"arguments"} if _looks_at_arguments(tree, function.__code__) else set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Try) and node.handlers:
             found.add("errors")
@@ -296,6 +319,19 @@ def handled(function: types.FunctionType) -> set[str]:
             found |= {"timeouts"} if name in ("wait_for", "timeout", "alarm") else set()
             found |= {"bounds"} if name in ("shorten", "truncate") else set()
     return found
+
+
+def _looks_at_arguments(tree: ast.AST, code: types.CodeType) -> bool:
+    """Whether a branch on a parameter ends the call, or something is called that validates."""
+    parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.If, ast.Assert)) and parameters & {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}:
+            return isinstance(node, ast.Assert) or any(isinstance(n, (ast.Raise, ast.Return)) for n in ast.walk(node))
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if "validate" in called.lower() or called == "parse_obj":
+                return True
+    return False
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,142 @@
+"""The calls with which the checks of factors 1 and 4 try a tool: accepted, broken, half, and in prose."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from agentcheck.arguments import Arguments, Schema
+from agentcheck.finding import NotReached, Untestable
+from agentcheck.lab import Lab
+from agentcheck.model import intent_call
+from agentcheck.plan import Run
+from agentcheck.scenario import Call, Turn
+from agentcheck.trace import Event
+from agentcheck.trials import Trial
+
+UNKNOWN: Final = "agentcheck_unknown_tool"
+_MOST_TOOLS: Final = 5
+_DRAWN: Final = 8  # calls drawn from the schema for one tool
+_DRAWN_AT_STAKE: Final = 3  # for one whose every call a human must approve
+
+
+def insist_on_tools(lab: Lab) -> None:
+    """Raises NotReached where the agent offers the model nothing to choose from."""
+    if not lab.tools:
+        raise NotReached(
+            "the agent offers the model no tools, and no schema for its reply",
+            mend="give the scenario decisions that the agent understands: [[model]] text = …",
+            trace=lab.happy(),
+        )
+
+
+def accepted(lab: Lab) -> list[Turn]:
+    """Calls of each tool that its schema accepts: plain ones, telling ones, and some drawn from the schema."""
+    return [turn for tool in _tools(lab) for turn in _turns(tool, _accepted(lab, tool))]
+
+
+def _accepted(lab: Lab, tool: str) -> list[Arguments]:
+    schema = schema_of(lab, tool)
+    if not schema.usable:
+        return [{}]
+    at_stake = tool in (lab.target.high_stakes or ())
+    good = good_arguments(lab, tool, schema)
+    drawn = schema.any(_DRAWN_AT_STAKE if at_stake else _DRAWN)
+    several = [good, *schema.plain(), *schema.telling(good), *drawn]
+    return list({json.dumps(a, sort_keys=True): a for a in several}.values())
+
+
+def good_arguments(lab: Lab, tool: str, schema: Schema) -> Arguments:
+    """What the tool is called with when all goes well, or the plainest that its schema accepts."""
+    given = dict(lab.arguments(tool))
+    return given if schema.accepts(given) else schema.plain()[0]
+
+
+def schema_of(lab: Lab, tool: str) -> Schema:
+    """The schema of a tool's arguments, as it is on the wire."""
+    return Schema(lab.tools[tool].parameters if tool in lab.tools else {})
+
+
+def _tools(lab: Lab) -> list[str]:
+    """The tools to try, those with a schema that can be read. Raises Untestable where there is none."""
+    named = lab.ordinary_tools or [lab.tool]  # the latter says why there is none
+    usable = [t for t in named if schema_of(lab, t).readable]
+    if not usable:
+        raise Untestable(f"follows from F04-schema-is-valid: the schema of {named[0]} cannot be read")
+    return usable[:_MOST_TOOLS]
+
+
+def broken(lab: Lab) -> list[tuple[str, Turn]]:
+    """Ways to break a schema, each on the first tool that can express it → a call that does.
+
+    Raises Untestable where no tool may be called, or none has arguments.
+    """
+    ways: dict[str, tuple[str, Turn]] = {}
+    for tool in _tools(lab):
+        schema = schema_of(lab, tool)
+        for how, arguments in schema.broken(good_arguments(lab, tool, schema)).items() if schema.usable else ():
+            ways.setdefault(how.partition(":")[0], (how, Turn(calls=(Call(tool, arguments),))))
+    if not ways:
+        raise NotReached(f"the schema of {lab.tool_with_arguments()} leaves nothing to break")
+    return list(ways.values())
+
+
+def half(lab: Lab) -> Turn:
+    """A call whose arguments end in the middle. Raises Untestable where no tool has arguments."""
+    tool = lab.tool_with_arguments()
+    text = json.dumps(dict(lab.arguments(tool)) or {"argument": "value"}, ensure_ascii=False)
+    return Turn(calls=(Call(tool, text[: text.rindex('"')]),))
+
+
+def intent(lab: Lab) -> str:
+    """A decision that needs no function: the end of the run, else a question to a human. Raises Untestable."""
+    named = [lab.target.finish, *(lab.target.human or ())]
+    found = next((name for name in named if name in lab.tools), None)
+    if found is None:
+        raise Untestable(
+            "with which tool or intent the model ends the run, or asks a human, is not said",
+            mend='[tool.agentcheck]\nfinish = "…"  # the tool or intent that ends a run',
+        )
+    return str(found)
+
+
+def decided(lab: Lab, run: Run, tool: str) -> Event:
+    """The reply in which the model decided on this tool or intent. Raises NotReached."""
+    for reply in run.of("model_reply"):
+        request = run.of("model_request", before=reply, session=reply.session)[-1].request
+        if any(c.name == tool for c in intent_call(reply.decision, request, lab.scenario)):
+            return reply
+    raise NotReached(f"the model was not asked when it would have decided on {tool}", trace=run)
+
+
+def in_prose(lab: Lab) -> Turn:
+    """A reply that claims to have called tools, in the ways in which models write that."""
+    spoken = list(_claims(lab, native=bool(lab.happy().requests()[0].request.tools)))
+    return Turn(text="\n".join(spoken), verbatim=True)
+
+
+def _claims(lab: Lab, *, native: bool) -> Iterator[str]:
+    for tool in lab.ordinary_tools[:_MOST_TOOLS] or [lab.tool]:
+        arguments = dict(lab.arguments(tool))
+        yield f"I have called {tool}({', '.join(f'{k}={v!r}' for k, v in arguments.items())}) for you."
+        if native:  # where decisions are JSON in the content, JSON is no prose
+            yield f"{tool} {json.dumps(arguments, ensure_ascii=False)}"
+            yield f"Action: {tool}\nAction Input: {json.dumps(arguments, ensure_ascii=False)}"
+
+
+def acted(lab: Lab, trial: Trial) -> list[Event]:
+    """The tools that ran on a decision that must run none.
+
+    Raises Untestable where a tool's own body, in whose place another stands, may have refused.
+    """
+    events = trial.acts(lab)
+    own = next((e["tool"] for e in events if "arguments" in lab.bound.get(e["tool"], {}).get("handles", ())), None)
+    if own is not None:
+        raise Untestable(
+            f"{own} received arguments that break its schema; its own body may refuse them, but agentcheck does not run it",
+            mend=f"check arguments against the schema before {own} is called",
+        )
+    return events
+
+
+def _turns(tool: str, several: list[dict[str, Any]]) -> list[Turn]:
+    return [Turn(calls=(Call(tool, arguments),)) for arguments in several]
