@@ -1,7 +1,82 @@
 """Factor 10: small, focused agents."""
 
 from agentcheck.check import Severity, check
+from agentcheck.faults import Http, ModelFails
+from agentcheck.finding import NotApplicable, Untestable
 from agentcheck.lab import Lab
+from agentcheck.model import catalog
+from agentcheck.trace import Event
+
+
+@check(
+    "F10-tool-count-is-small",
+    Severity.SHOULD,
+    "RCHW",
+    title="the model chooses among few tools",
+    failure="the model has more tools to choose from than it can tell apart",
+    remedy="give each step the tools that it needs, or split the agent",
+    reaches="a model request",
+)
+def tool_count_is_small(lab: Lab) -> None:
+    """Every further tool is one more way to choose wrongly, and its schema is paid for with each request."""
+    limit = lab.target.limits.tools
+    for asked in lab.happy().requests():
+        offered = [spec.name for spec in catalog(asked.request, lab.scenario)]
+        assert len(offered) <= limit, lab.seen(
+            f"request {asked['n']} offers {len(offered)} tools; {limit} are the limit", asked
+        )
+
+
+@check(
+    "F10-prompt-is-small",
+    Severity.SHOULD,
+    "RCHW",
+    title="the first request is small",
+    failure="the first request is larger than a focused job needs",
+    remedy="keep to what this job needs: fetch the rest when it is asked for, or split the agent",
+    reaches="the first model request",
+)
+def prompt_is_small(lab: Lab) -> None:
+    """A manual in the prompt is paid for at every step and buries the few lines that matter."""
+    first = lab.happy().reach("model_request")
+    size, limit = first.size, lab.target.limits.first_request_bytes
+    assert size <= limit, lab.seen(f"the first request has {size:,} bytes; {limit:,} are the limit", first)
+
+
+@check(
+    "F10-failure-is-contained",
+    Severity.SHOULD,
+    "H",
+    title="a failing sub-agent is an error for its caller",
+    failure="a failing sub-agent takes its caller down",
+    remedy="catch what a sub-agent raises where it is called, and give its caller the error as the result of that call",
+    reaches="a model request of a sub-agent that fails",
+)
+def failure_is_contained(lab: Lab) -> None:
+    """Small agents are there so that one can fail alone; an exception that crosses makes them one big agent again."""
+    if lab.target.has.get("subagents") is False:
+        raise NotApplicable("declared: there are no sub-agents (has.subagents = false)")
+    asked = lab.happy().requests()
+    inner = next((r for r in asked if instructions(r) != instructions(asked[0])), None)
+    if inner is None:
+        raise Untestable(
+            "no model request of a sub-agent was seen",
+            mend="[tool.agentcheck]\nhas = {subagents = false}  # or allow the tool that calls one",
+        )
+    run = lab.run(faults=ModelFails(Http(400, "the sub-agent's model refuses"), after=asked.index(inner)))
+    failed = run.reach("model_failed")
+    following = run.first("model_request", after=failed)
+    goes_on = following is not None and instructions(following) == instructions(asked[0])
+    assert goes_on, lab.seen(
+        f"a sub-agent's model call failed, and its caller was not asked again: the run is {run.status}",
+        failed,
+        run.finished,
+    )
+
+
+def instructions(asked: Event) -> str:
+    """What tells one agent's requests from another's."""
+    return asked.request.text("system")
 
 
 @check(

@@ -50,6 +50,14 @@ class Event:
         return request_from(self.data["request"])
 
     @property
+    def size(self) -> int:
+        """Of a model_request: its bytes on the wire; for a reducer, those of its messages and tools as JSON."""
+        if self.data["raw"]:
+            return len(self.data["raw"]["body"].encode())
+        said = {"messages": self.data["request"]["messages"], "tools": self.data["request"]["tools"]}
+        return len(json.dumps(said, ensure_ascii=False).encode())
+
+    @property
     def decision(self) -> Decision:
         """Of a model_reply: the canonical decision."""
         return decision_from(self.data["decision"])

@@ -23,7 +23,7 @@ def judge(lab: "Lab", check: Check) -> Finding:
     """The finding of one check. Never raises for what the agent does."""
     started = time.monotonic()
     kinds = [k for k in check.kinds if k in lab.kinds]
-    parts = [_on_kind(lab, check, kind) for kind in _deepest(kinds, lab.kinds)] or [_no_kind(check)]
+    parts = [_on_kind(lab, check, kind) for kind in _deepest(kinds)] or [_no_kind(check)]
     outcome = combine([p.outcome for p in parts])
     decisive = next(p for p in parts if p.outcome is outcome)
     return Finding(
@@ -38,10 +38,9 @@ def judge(lab: "Lab", check: Check) -> Finding:
     )
 
 
-def _deepest(kinds: list[str], known: str) -> list[str]:
+def _deepest(kinds: list[str]) -> list[str]:
     """Recordings alone are judged where nothing can be run."""
-    live = [k for k in kinds if k != "W"]
-    return live or ([] if known.strip("W") and "W" not in kinds else kinds)
+    return [k for k in kinds if k != "W"] or kinds
 
 
 def _no_kind(check: Check) -> Finding:

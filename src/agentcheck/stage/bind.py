@@ -6,6 +6,7 @@ Dictionaries, decorators and `from ops import deploy` all see it, since the func
 
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _beneath(current: Any) -> Any:
             return deeper
     if isinstance(current, types.FunctionType):
         return None
-    return getattr(type(current), "__call__", None) if callable(current) else None
+    return type(current).__call__ if callable(current) else None
 
 
 def bind(tool: str, target: Any, dispatch: Dispatch) -> Bound:
@@ -176,25 +177,60 @@ def _parameters(code: types.CodeType) -> tuple[str, list[str], list[str]]:
 # --- finding the function of a tool -----------------------------------------------------------
 
 
-def candidates(tool: str, module: types.ModuleType, target: Any, project: tuple[str, ...]) -> list[Any]:
-    """The distinct callables that `tool` can mean, reachable from the target's module and object."""
-    found: dict[int, Any] = {}
-    for value in _reachable(tool, module, target, project):
+class Names:
+    """Every callable that can be reached from the target's module and object, by each of its names.
+
+    A tool is meant by a global, a key of a table, an entry of a list, a method, a nested function,
+    or by the function's own name; through the user's own modules, two containers deep.
+    """
+
+    def __init__(self, module: types.ModuleType, target: Any, project: tuple[str, ...]):
+        self._found: dict[str, dict[int, Any]] = {}
+        self._project = project
+        for space in (vars(module), *_state_of(target), *(vars(m) for m in _imported(module, project))):
+            self._collect(space, 2)
+
+    def of(self, tool: str) -> list[Any]:
+        """The distinct callables of this name."""
+        return list(self._found.get(tool, {}).values())
+
+    def _collect(self, space: dict[str, Any], depth: int) -> None:
+        for name, value in list(space.items()):
+            if _is_tool(value):
+                self._add(name, value)
+                self._add(getattr(value, "__name__", name), value)
+            elif depth and isinstance(value, dict):
+                self._collect({str(k): v for k, v in value.items()}, depth - 1)
+            elif depth and isinstance(value, (list, tuple)):
+                self._collect({_name_of(v, str(i)): v for i, v in enumerate(value)}, depth - 1)
+            elif depth and not isinstance(value, types.ModuleType) and hasattr(value, "__dict__"):
+                self._collect(self._members(value), depth - 1)
+
+    def _members(self, value: Any) -> dict[str, Any]:
+        """An object's own attributes, and the methods of its class where that is the user's."""
+        kind = value if isinstance(value, type) else type(value)
+        methods: dict[str, Any] = {}
+        if self._is_users(kind):
+            for name in dir(kind):
+                if not name.startswith("__") and isinstance(inspect.getattr_static(kind, name), _METHODS):
+                    methods[name] = getattr(value, name)
+        return methods if isinstance(value, type) else {**methods, **vars(value)}
+
+    def _is_users(self, kind: type) -> bool:
+        module = sys.modules.get(kind.__module__)
+        return str(getattr(module, "__file__", "") or "").startswith(self._project)
+
+    def _add(self, name: Any, value: Any) -> None:
+        if not isinstance(name, str):
+            return
         try:
-            function = innermost(value)
+            function: Any = innermost(value)
         except CannotBind:
             function = value
-        found.setdefault(id(function), value)
-    return list(found.values())
+        self._found.setdefault(name, {}).setdefault(id(function), value)
 
 
-def _reachable(tool: str, module: types.ModuleType, target: Any, project: tuple[str, ...]) -> list[Any]:
-    hits: list[Any] = []
-    roots = [vars(module), *_state_of(target)]
-    roots += [vars(m) for m in _imported(module, project)]
-    for names in roots:
-        hits += _named(tool, names)
-    return hits
+_METHODS = (types.FunctionType, staticmethod, classmethod)
 
 
 def _state_of(target: Any) -> list[dict[str, Any]]:
@@ -216,8 +252,6 @@ def _cell(cell: types.CellType) -> Any:
 
 def _imported(module: types.ModuleType, project: tuple[str, ...]) -> list[types.ModuleType]:
     """The user's own modules that the module reaches, through any number of imports."""
-    import sys
-
     seen: dict[str, types.ModuleType] = {}
     queue = [module]
     while queue:
@@ -231,36 +265,6 @@ def _imported(module: types.ModuleType, project: tuple[str, ...]) -> list[types.
                 seen[str(name)] = other
                 queue.append(other)
     return list(seen.values())
-
-
-def _named(tool: str, names: dict[str, Any], depth: int = 2) -> list[Any]:
-    """Values under this name, functions of this name, and entries of tables and classes, two levels deep."""
-    hits = []
-    for name, value in list(names.items()):
-        if name == tool and _is_tool(value):
-            hits.append(value)
-        elif _is_tool(value) and getattr(value, "__name__", None) == tool:
-            hits.append(value)
-        elif depth and isinstance(value, dict):
-            hits += _named(tool, {str(k): v for k, v in value.items()}, depth - 1)
-        elif depth and isinstance(value, (list, tuple)):
-            hits += _named(tool, {_name_of(v, str(i)): v for i, v in enumerate(value)}, depth - 1)
-        elif depth and not isinstance(value, types.ModuleType) and hasattr(value, "__dict__"):
-            hits += _members(tool, value)
-    return hits
-
-
-def _members(tool: str, value: Any) -> list[Any]:
-    member = inspect.getattr_static(value, tool, None)
-    if member is None:
-        table = vars(value)
-        return [
-            m
-            for space in table.values()
-            if isinstance(space, dict)
-            for m in _named(tool, {str(k): v for k, v in space.items()}, 0)
-        ]
-    return [getattr(value, tool)] if callable(getattr(value, tool, None)) else []
 
 
 def _name_of(value: Any, default: str) -> str:

@@ -5,9 +5,11 @@ import asyncio
 import builtins
 import importlib
 import inspect
+import io
+import sys
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
