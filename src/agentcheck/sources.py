@@ -1,0 +1,140 @@
+"""Files that may hold a prompt: which are the user's own, and what text is in each."""
+
+import ast
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from agentcheck.passages import Rows, rows, words
+
+LARGEST: Final = 2 * 2**20  # bytes of one file
+MOST_BYTES: Final = 96 * 2**20  # read in one search
+TEXT: Final = frozenset(
+    ".md .mdx .txt .rst .prompt .prompty .poml .baml .jinja .jinja2 .j2 .tmpl .tpl .mustache .hbs .liquid .html .xml "
+    ".yaml .yml .toml .json .ini .cfg .csv .js .mjs .cjs .ts .tsx .jsx .go .rs .rb .java .kt .php .cs .sh".split()
+)
+# Copies of what was sent are no source of it: recordings and reports, and what tools leave behind.
+SKIPPED: Final = frozenset(
+    ".git .hg .svn .tox .nox .venv venv node_modules site-packages dist-packages __pycache__ .mypy_cache .pytest_cache "
+    ".ruff_cache .hypothesis .agentcheck cassettes recordings __snapshots__ build dist htmlcov".split()
+)
+_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[^{}\n]{0,80}\}|\$\{?\w+\}?|%\(\w+\)[sdr]|%[sdr]\b|<\w+>")
+_ESCAPE: Final = re.compile(r"\\[nrtbf]")
+
+
+class Source:
+    """One file, read when it is first needed."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    @cached_property
+    def text(self) -> str:
+        """What is in the file; "" where it is too large, unreadable or no text."""
+        try:
+            if self.path.stat().st_size > LARGEST:
+                return ""
+            content = self.path.read_bytes()
+        except OSError:
+            return ""
+        return "" if b"\0" in content[:4096] else content.decode("utf-8", "replace")
+
+    @cached_property
+    def lowered(self) -> str:
+        return self.text.lower()
+
+    def may_hold(self, anchors: Sequence[str]) -> bool:
+        """Whether enough of these words are in the file for reading it closely."""
+        held = (anchor for anchor in anchors if anchor in self.lowered)
+        return all(next(held, None) is not None for _ in range(min(2, len(anchors))))
+
+    @cached_property
+    def rows(self) -> Rows:
+        """The rows of words in the file's texts, which are taken one after the other."""
+        return rows([words("\n".join(self._texts())), *self._parts])
+
+    @cached_property
+    def short_rows(self) -> Rows:
+        """Short texts, and what stands between the blanks of templates: at least two words, each entire."""
+        return rows(self._parts, whole=2)
+
+    @cached_property
+    def _parts(self) -> list[list[str]]:
+        return [words(part) for text in self._texts() for part in _parts(text)]
+
+    def _texts(self) -> Iterator[str]:
+        if self.path.suffix == ".py":
+            constants = _constants(self.text)
+            if constants is not None:
+                yield from constants
+                return
+        if self.path.suffix == ".json" and "\\u" in self.text:
+            yield from _json_texts(self.text)
+        yield _ESCAPE.sub(" ", self.text)
+
+
+def _constants(code: str) -> list[str] | None:
+    """The string constants of Python source in the order in which they stand; None where it is not Python."""
+    try:
+        tree = ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = [n for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    return [str(n.value) for n in sorted(found, key=lambda n: (n.lineno, n.col_offset))]
+
+
+def _json_texts(text: str) -> Iterator[str]:
+    from agentcheck.instructions import spoken
+
+    try:
+        yield from spoken(json.loads(text))
+    except (ValueError, RecursionError):
+        return
+
+
+def _parts(text: str) -> list[str]:
+    """What stands between the blanks of a template; a short text is a part by itself."""
+    parts = _PLACEHOLDER.split(text)
+    return parts if len(parts) > 1 or len(text) < 80 else []
+
+
+# --- which files -------------------------------------------------------------------------------
+
+
+def walk(folder: Path, *, skipped: Iterable[str] = (), suffixes: frozenset[str] = TEXT | {".py"}) -> Iterator[Path]:
+    """The files under a folder that may hold text, in a fixed order; environments and recordings are left out."""
+    unwanted = SKIPPED | set(skipped)
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(f for f in folders if f not in unwanted and not _is_environment(Path(place, f)))
+        yield from (Path(place, n) for n in sorted(names) if Path(n).suffix in suffixes and n != "agentcheck.lock")
+
+
+def _is_environment(folder: Path) -> bool:
+    return (folder / "pyvenv.cfg").exists()
+
+
+def within(path: Path, folders: Iterable[Path]) -> bool:
+    """Whether a file is in one of the folders and belongs there: not to a package installed in it."""
+    for folder in folders:
+        if path == folder:
+            return True
+        if path.is_relative_to(folder):
+            inside = path.relative_to(folder).parts[:-1]
+            ours = (folder.joinpath(*inside[: n + 1]) for n in range(len(inside)))
+            if not SKIPPED & set(inside) and not any(_is_environment(f) for f in ours):
+                return True
+    return False
+
+
+def package_folders(files: Iterable[Path]) -> list[Path]:
+    """The folders of the installed packages to which these module files belong."""
+    found: dict[Path, None] = {}
+    for file in files:
+        for parent in file.parents:
+            if parent.parent.name in ("site-packages", "dist-packages"):
+                found[parent] = None
+    return list(found)
