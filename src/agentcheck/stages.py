@@ -32,7 +32,10 @@ class Stages:
         """The stage of a machine. Raises HarnessError where the target cannot be imported."""
         key = machine.hash_seed, machine.imported_at
         stage = self._stages.get(key)
-        if stage is None or not stage.zygote.alive:
+        if stage is not None and not stage.zygote.alive:
+            stage.zygote.close()
+            stage = None
+        if stage is None:
             stage = Stage(self._new_zygote(machine), project=self.root, known=set())
             self._stages[key] = stage
         return stage
