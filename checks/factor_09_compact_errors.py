@@ -1,5 +1,6 @@
 """Factor 9: compact errors into the context window."""
 
+import re
 from typing import Final
 
 from agentcheck.check import Severity, check
@@ -33,7 +34,7 @@ FLOOD: Final = f"{FAILURE}. " + "Nothing in the rest of this message helps the m
 def error_reaches_model(lab: Lab) -> None:
     """A model that does not see the error believes that the step worked, and builds on it."""
     for how in FAILURES:
-        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how))
+        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = run.reach("tool_failed", tool=lab.tool)
         following = run.next_request(failed)
         assert following is not None, lab.seen(f"after {_told(failed)} the model was not asked again", failed, run.finished)
@@ -71,7 +72,7 @@ def _calls_together(lab: Lab) -> bool:
 def error_is_compact(lab: Lab) -> None:
     """A stack trace in the context costs tokens at every later turn and drowns what the model needs."""
     for how in (Raises(FLOOD), BROKEN):
-        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how))
+        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = run.reach("tool_failed", tool=lab.tool)
         run.reach("model_request", after=failed, why=f"after {lab.tool} failed the model was not asked again")
         told, limit = heard(run, failed, quoting=FAILURE), lab.target.limits.error_characters
@@ -93,7 +94,7 @@ def error_is_compact(lab: Lab) -> None:
 def error_names_the_tool(lab: Lab) -> None:
     """A model that reads only "error" cannot tell a wrong argument from a service that is down."""
     for how in (Http(503), SILENT):
-        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how))
+        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = run.reach("tool_failed", tool=lab.tool)
         run.reach("model_request", after=failed, why=f"after {lab.tool} failed the model was not asked again")
         told = heard(run, failed)
@@ -146,7 +147,7 @@ def error_holds_no_secret(lab: Lab) -> None:
 def error_is_not_retried_silently(lab: Lab) -> None:
     """A time-out may have taken effect: a retry that nobody sees does the thing twice, and hides that it is failing."""
     for how in (*FAILURES, Reset()):
-        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how))
+        run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = run.reach("tool_failed", tool=lab.tool)
         following = run.next_request(failed)
         times = len(run.of("tool_called", tool=lab.tool, before=following))
@@ -158,8 +159,7 @@ def error_is_not_retried_silently(lab: Lab) -> None:
 
 
 def _says_how_often(told: str, times: int) -> bool:
-    words = ("retr", "attempt", "tries", "tried", "again", "times")
-    return any(word in told.lower() for word in words) or str(times) in told
+    return re.search(rf"retr(y|ie)|attempt|tries|tried|again|\b{times}\s?(times|x)\b", told, re.IGNORECASE) is not None
 
 
 @check(

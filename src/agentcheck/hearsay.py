@@ -57,7 +57,8 @@ def names_the_failure(text: str, failed: Event) -> bool:
     said, kind, message = text.lower(), _bare(failed["kind"]), str(failed["message"])
     if kind and kind in _bare(text) or ("timeout" in kind and _TIME.search(text)):
         return True
-    return any(word.lower() in said for word in [*_WORD.findall(message), *re.findall(r"\b[45]\d\d\b", message)])
+    words = [word for word in _WORD.findall(message.lower()) if not _FAILURE.fullmatch(word)]
+    return any(word in said for word in [*words, *re.findall(r"\b[45]\d\d\b", message)])
 
 
 def stack_trace(text: str) -> str | None:
