@@ -198,7 +198,7 @@ class Names:
         for name, value in list(space.items()):
             if _is_tool(value):
                 self._add(name, value)
-                self._add(getattr(value, "__name__", name), value)
+                self._add(_name_of(value, name), value)
             elif depth and isinstance(value, dict):
                 self._collect({str(k): v for k, v in value.items()}, depth - 1)
             elif depth and isinstance(value, (list, tuple)):
@@ -273,4 +273,7 @@ def _name_of(value: Any, default: str) -> str:
 
 
 def _is_tool(value: Any) -> bool:
-    return callable(value) and not isinstance(value, type)
+    """A callable, or an object that holds one where tool classes do."""
+    if isinstance(value, (type, types.ModuleType)):
+        return False
+    return callable(value) or any(callable(getattr(value, "__dict__", {}).get(layer)) for layer in _LAYERS)
