@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from agentcheck import __version__
-from agentcheck.cli import doctor, explain, init, list, show
+from agentcheck.cli import doctor, explain, init, list, lock, show
 from agentcheck.cli.errors import UserError
 
-VERBS: Final = {"list": list, "explain": explain, "show": show, "init": init, "doctor": doctor}
+VERBS: Final = {"list": list, "explain": explain, "show": show, "init": init, "doctor": doctor, "lock": lock}
 USER_ERROR: Final = 2
 
 
