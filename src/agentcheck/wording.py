@@ -1,10 +1,10 @@
 """What the model was told, read off the requests: the small questions that many checks ask."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from agentcheck.messages import Message
+from agentcheck.messages import Message, Request
 from agentcheck.trace import Event, Trace
 
 
@@ -14,9 +14,14 @@ def new_messages(trace: Trace, after: Event) -> list[Message]:
     if following is None:
         return []
     earlier = trace.of("model_request", before=after, session=after.session)
-    known = [_key(m) for m in earlier[-1].request.messages] if earlier else []
+    return added(earlier[-1].request if earlier else None, following.request)
+
+
+def added(earlier: Request | None, later: Request) -> list[Message]:
+    """The messages that a request has and an earlier one had not."""
+    known = [_key(m) for m in earlier.messages] if earlier else []
     fresh = []
-    for message in following.request.messages:
+    for message in later.messages:
         if _key(message) in known:
             known.remove(_key(message))
         else:
@@ -26,7 +31,12 @@ def new_messages(trace: Trace, after: Event) -> list[Message]:
 
 def told_after(trace: Trace, event: Event) -> str:
     """What the next request says anew, the model's own decisions left out: results, errors, notes."""
-    return "\n".join(m.text for m in new_messages(trace, event) if m.role != "assistant" or not m.calls)
+    return told(new_messages(trace, event))
+
+
+def told(messages: Iterable[Message]) -> str:
+    """What these messages say, the model's own decisions left out."""
+    return "\n".join(m.text for m in messages if m.role != "assistant" or not m.calls)
 
 
 def decoded(text: str) -> str:

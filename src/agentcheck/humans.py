@@ -1,0 +1,112 @@
+"""How an agent reaches people: the question that it is made to ask, the approvals that its calls had."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from agentcheck.arguments import Schema
+from agentcheck.finding import NotReached, Untestable
+from agentcheck.jsonvalues import example
+from agentcheck.messages import ToolSpec
+from agentcheck.scenario import Call, Turn
+from agentcheck.trace import Event, Trace
+from agentcheck.wording import leaves
+from agentcheck.world import marker
+
+if TYPE_CHECKING:
+    from agentcheck.lab import Lab
+
+QUESTION = marker("question")
+
+
+# --- asking --------------------------------------------------------------------------------------
+
+
+def offered(lab: "Lab") -> ToolSpec | None:
+    """The human tool that the model is offered, if it is offered one.
+
+    Raises Untestable where the agent's tools cannot be seen.
+    """
+    lab.human_tool()
+    tools = lab.tools
+    found = next((tools[name] for name in lab.target.human or () if name in tools), None)
+    requests = [event.request for event in lab.happy().requests()]
+    if found is None and not any(r.tools or r.schema for r in requests):
+        name = lab.human_tool()
+        raise Untestable(
+            f"the tools stand in the prompt only, so whether {name} is one of them cannot be seen",
+            mend=f"give the scenario a decision for {name}: [[model]] text = …",
+        )
+    return found
+
+
+def question(lab: "Lab") -> Turn:
+    """The model's decision to ask a human. Raises Untestable where it has no tool for that."""
+    spec = offered(lab)
+    if spec is None:
+        raise Untestable("follows from F07-human-is-a-tool: the model has no tool that asks a human")
+    why = lab.bound.get(spec.name, {}).get("why", "")
+    if lab.kind != "R" and not lab.can_call(spec.name) and not why.startswith("no function"):
+        raise Untestable(
+            f"{spec.name} cannot be bound: {why}", mend=f'[tool.agentcheck.tools]\n{spec.name} = "module:function"'
+        )
+    return Turn(calls=(Call(spec.name, example(spec.parameters, text=QUESTION)),))
+
+
+def says_question(value: Any) -> bool:
+    """Whether the question is found anywhere in a value."""
+    return any(QUESTION in leaf for leaf in leaves(value))
+
+
+# --- approvals -----------------------------------------------------------------------------------
+
+
+def was_asked(run: Trace, tool: str) -> tuple[Event, Event]:
+    """The question whether `tool` may run, and the answer. Raises Untestable where nobody was asked or answered."""
+    called = run.first("tool_called", tool=tool)
+    asked = run.first("asked")
+    if asked is None and called is not None:
+        raise Untestable(f"follows from F07-approval-gates-effect: {tool} runs and nobody is asked", trace=run)
+    if asked is None:
+        raise NotReached(f"{tool} was decided on, and neither ran nor was anybody asked", trace=run, mend=_VISIBLE)
+    return asked, run.reach("answered", after=asked, why=f"nobody answered the question about {tool}")
+
+
+UNSEEN = ' (if a function of yours asks, name it: approve = "module:function")'
+_VISIBLE = '[tool.agentcheck]\napprove = "module:function"  # the function that asks a human for approval'
+
+
+def unapproved(run: Trace, tool: str) -> Iterator[Event]:
+    """Calls of `tool` before which, since the model decided on them, no human answered."""
+    for called in run.of("tool_called", tool=tool):
+        decided = run.events[called["decision"]] if called["decision"] is not None else None
+        if not run.of("answered", after=decided, before=called):
+            yield called
+
+
+def other_arguments(spec: ToolSpec | None, arguments: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The same arguments with one value changed, as the schema allows; None where nothing can be changed."""
+    schema = Schema(spec.parameters if spec else {})
+    if not schema.usable:
+        return None
+    for name, part in schema.properties.items():
+        for value in _others(arguments.get(name), part):
+            changed = {**arguments, name: value}
+            if value != arguments.get(name) and schema.accepts(changed):
+                return changed
+    return None
+
+
+def _others(value: Any, part: Mapping[str, Any]) -> Iterator[Any]:
+    yield from part.get("enum", ())
+    if isinstance(value, bool):
+        yield not value
+    elif isinstance(value, (int, float)):
+        yield from (value + 1, value - 1)
+    elif isinstance(value, str):
+        yield from (value[:-1] + _next(value[-1:]), f"{value}2", f"other {value}")
+    elif value is None:
+        yield example(part, text="other")
+
+
+def _next(character: str) -> str:
+    return str((int(character) + 1) % 10) if character.isdigit() else f"{character}2"
