@@ -63,6 +63,7 @@ class Lab(Offers):
         self._worker = worker
         self.stages = Stages(config, self.root)
         self._runs: dict[str, Run | Undecided] = {}
+        self._ledgers: dict[Path, dict[str, Any]] = {}
         self.cited = _Citations()
         try:
             self.described = self.stages.on(HERE).zygote.described
@@ -175,8 +176,8 @@ class Lab(Offers):
             run: a run that waits for a human, was stopped, or is over.
             answers: question id → answer; None: those that the scenario gives; {}: none.
             at: of a reducer: the step (from 0) after which to go on; default: the last.
-            store: of a host: the store to go on from; default: a copy of the run's. With a store
-                the tools know the idempotency keys of the run, and it knows those used here.
+            store: of a host: the store to go on from; default: a copy of the run's. The tools
+                remember the idempotency keys that were used with a store.
             on: the machine.
             conditions: those of `run` that change.
         """
@@ -186,7 +187,7 @@ class Lab(Offers):
         if isinstance(known, Run):
             self.cited.trace = known
             return known
-        again, world = self._continuing(run, plan, at, shared=store is not None)
+        again, world = self._continuing(run, plan, at, store)
         try:
             self._go_on(again, world, run, answers, at, store, on)
         finally:
@@ -197,7 +198,12 @@ class Lab(Offers):
         return again
 
     def fork(
-        self, run: Run, *answers: Mapping[str, Answer], at: int | None = None, on: Machine = ELSEWHERE, **conditions: Any
+        self,
+        run: Run,
+        *answers: Mapping[str, Answer],
+        at: int | None = None,
+        on: Machine = ELSEWHERE,
+        **conditions: Any,
     ) -> Run:
         """Go on with a run twice in one fresh process, as the sessions "main" and "fork", one after the other.
 
@@ -205,7 +211,7 @@ class Lab(Offers):
             run, at, on, conditions: as for `resume`.
             answers: of a host: those for each of the two.
         """
-        again, world = self._continuing(run, self._changed(run.plan, conditions, on), at, shared=False)
+        again, world = self._continuing(run, self._changed(run.plan, conditions, on), at)
         world.continue_from(_until(run, at), "fork")
         if isinstance(again.model, Script):
             again.model.fork("main", "fork")
@@ -227,10 +233,10 @@ class Lab(Offers):
             conditions = {**conditions, "returns": tuple(sorted(conditions["returns"].items()))}
         return replace(plan, **{"stop": None, "leave": False, **conditions}, machine=on, resume_on=on)
 
-    def _continuing(self, run: Run, plan: Plan, at: int | None, *, shared: bool) -> tuple[Run, World]:
+    def _continuing(self, run: Run, plan: Plan, at: int | None, store: Path | None = None) -> tuple[Run, World]:
         """A new run that stands where this one stands, and its world."""
         again = self._new_run(plan)
-        again.ledger = run.ledger if shared else dict(run.ledger)
+        again.ledger = dict(run.ledger) if store is None else self._ledgers.setdefault(store, dict(run.ledger))
         again.model = self._continued(run, at)
         world = self._world(again, plan)
         world.continue_from(_until(run, at))

@@ -340,10 +340,11 @@ class World:
             else called.get("key")
         )
         ledger_key = None if key is None else f"{called['tool']}:{key}"
-        if ledger_key is not None and ledger_key in self.ledger:
-            return self.ledger[ledger_key]  # type: ignore[no-any-return]
         if ledger_key is not None:
-            self.ledger[ledger_key] = {"marker": marker(ledger_key)}
+            fresh = {"marker": marker(ledger_key)}
+            known: dict[str, Any] = self.ledger.setdefault(ledger_key, fresh)  # two processes may come at once
+            if known is not fresh:
+                return known
         self.answered(called, "effect", tool=called["tool"], key=key, call=called["call"])
         return None
 

@@ -1,0 +1,70 @@
+"""The same answer delivered again: one delivery after the other, and two at once."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from agentcheck.lab import ELSEWHERE, HERE, Lab, Run
+from agentcheck.recovery import effects
+from agentcheck.reducer import Answer
+from agentcheck.resumptions import answers, parked
+
+Doings: TypeAlias = Counter[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What was done after two deliveries of one answer, beside what is done after one."""
+
+    how: str
+    once: Doings
+    twice: Doings
+    run: Run
+
+    @property
+    def too_much(self) -> list[str]:
+        """What was done more often than after one delivery."""
+        return [str(doing[0]) for doing in self.twice - self.once]
+
+    @property
+    def too_little(self) -> list[str]:
+        return [str(doing[0]) for doing in self.once - self.twice]
+
+
+def deliveries(lab: Lab) -> list[Delivered]:
+    """The answers that a parked run waits for, delivered twice: in turn, and by two processes at once."""
+    waiting = parked(lab)
+    given = answers(lab, waiting)
+    once = doings(lab, lab.resume(waiting, answers=given))
+    return [_in_turn(lab, waiting, given, once), _at_once(lab, waiting, given, once)]
+
+
+def _in_turn(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) -> Delivered:
+    store = lab.copied_store(waiting)
+    first = lab.resume(waiting, answers=given, store=store)
+    second = lab.resume(first, answers=given, store=store, on=HERE)
+    return Delivered("one after the other", once, doings(lab, first, second), second)
+
+
+def _at_once(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) -> Delivered:
+    store = lab.copied_store(waiting)
+    both = lab.at_once(
+        lambda: lab.resume(waiting, answers=given, store=store, on=HERE),
+        lambda: lab.resume(waiting, answers=given, store=store, on=ELSEWHERE),
+    )
+    done = doings(lab, *both)
+    if once - done:  # both gave way to the other, which is safe as long as the answer can be given again
+        both.append(lab.resume(waiting, answers=given, store=store, on=HERE))
+        done = doings(lab, *both)
+    return Delivered("by two processes at once", once, done, both[-1])
+
+
+def doings(lab: Lab, *runs: Run) -> Doings:
+    """The effects of resumed runs; of runs without any, the questions to the model."""
+    done: Doings = Counter()
+    for run in runs:
+        done += effects(lab.target, run)
+    if not done:
+        done[("a model request", "")] = sum(len(run.requests()) for run in runs)
+    return done
