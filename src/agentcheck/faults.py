@@ -55,7 +55,13 @@ class CutStream:
 
 @dataclass(frozen=True, slots=True)
 class LengthLimit:
-    """The model's reply ends at its length limit, in the middle of the first call's arguments."""
+    """The model's reply ends at its length limit, in the middle of the last call's arguments.
+
+    `missing` is how many characters of them are cut off (of the text, where there is no call);
+    None: a third of the arguments, half of the text.
+    """
+
+    missing: int | None = None
 
 
 ToolFailure: TypeAlias = Raises | Http | Reset | Hangs | TimesOut | Returns

@@ -138,6 +138,7 @@ class Lab(Offers):
             interleaved: the further sessions run in the middle of the first.
             machine, resume_on: where it starts and where it is resumed.
             stop: a Stop: kill, or ask to stop, at a crossing; the run is resumed after it.
+            veto: a tool whose every call the target's own guard forbids.
 
         Raises:
             Untestable: the agent never called the model, or a condition cannot be brought about.
@@ -392,6 +393,7 @@ class Lab(Offers):
             returns=dict(plan.returns),
             humans=plan.humans,
             stop=plan.stop,
+            veto=plan.veto,
             bound=self.bound,
             offered=self.offered,
             ledger=run.ledger,

@@ -47,6 +47,10 @@ class Script:
         self.place[session] = place + 1
         return self._decided(self._turn(session, place, request), request)
 
+    def take_back(self, session: str) -> None:
+        """The last reply never arrived: the next request gets it."""
+        self.place[session] -= 1
+
     def continue_from(self, other: "Script") -> None:
         """Stand where another script stands."""
         self.place = dict(other.place)

@@ -31,6 +31,7 @@ class Plan:
     machine: Machine = HERE
     resume_on: Machine = HERE
     stop: Stop | None = None
+    veto: str | None = None
     leave: bool = False
     context: bool = False
     watch: bool = False

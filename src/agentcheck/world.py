@@ -25,13 +25,14 @@ from agentcheck.faults import (
 )
 from agentcheck.finding import HarnessError, Undecided, Untestable
 from agentcheck.messages import Decision, Request, ToolCall
-from agentcheck.model import Model, Recited, Replay, catalog, intent_call
+from agentcheck.model import Model, Recited, Replay, Script, catalog, intent_call
 from agentcheck.reducer import Answer, Approved, Denied, Text, to_data
 from agentcheck.scenario import HumanPlan, Scenario
 from agentcheck.target import Target
 from agentcheck.trace import Event, Trace
 from agentcheck.wire import Dialect, WireError, WireReply, WireRequest
 
+LONG = 1_000  # characters of a result that a tool might cut short
 MORE_THAN_ENOUGH = 50  # model calls beyond the bound after which a run is cut off
 
 
@@ -90,6 +91,7 @@ class World:
     returns: Mapping[str, Any] = field(default_factory=dict)
     humans: Sequence[HumanPlan] | Silence | None = None
     stop: Stop | None = None
+    veto: str | None = None  # the tool of which the target's guard forbids every call
     bound: dict[str, dict[str, Any]] = field(default_factory=dict)  # tool -> what the stage said of it
     offered: dict[str, Any] = field(default_factory=dict)  # tool -> its spec on the wire
     ledger: dict[str, Any] = field(default_factory=dict)  # idempotency key -> the result given
@@ -97,7 +99,6 @@ class World:
     crossings: int = 0
     stopping: bool = False  # the next answer tells the agent to stop
     problem: Undecided | None = None
-    seen: set[str] = field(default_factory=set)
     _tools_called: Counter[str] = field(default_factory=Counter)
     _called_in: Counter[tuple[str, str]] = field(default_factory=Counter)
     _model_called: Counter[str] = field(default_factory=Counter)
@@ -133,15 +134,13 @@ class World:
             return _sent(dialect.failure(400, str(error)))
         asked = self.asked_model(message, request, wire)
         self._waiting = (wire, dialect, request, asked)
-        unknown = [s.name for s in catalog(request, self.scenario) if not s.hosted and s.name not in self.seen]
+        unknown = [s.name for s in catalog(request, self.scenario) if not s.hosted and s.name not in self.bound]
         if unknown:
-            self.seen |= set(unknown)
             return {"do": "bind", "tools": unknown}
         return self._answer_model()
 
     def _on_bound_early(self, message: Mapping[str, Any]) -> None:
         self.bound |= message["tools"]
-        self.seen |= set(message["tools"])
 
     def _on_bound(self, message: Mapping[str, Any]) -> dict[str, Any]:
         self.bound |= message["tools"]
@@ -204,19 +203,25 @@ class World:
         if isinstance(how, Http):
             self.answered(asked, "model_failed", failure=f"HTTP {how.status}", retry_after=how.retry_after)
             return _sent(dialect.failure(how.status, how.body or f"HTTP {how.status}", retry_after=how.retry_after))
-        decision = self.model.reply(asked.session, request, None)
         if isinstance(how, LengthLimit):
-            cut = cut_short(decision if isinstance(decision, Decision) else Decision("…"))
+            cut = cut_short(self.lost_reply(asked, request, again=False), how.missing)
             self.decided(asked, request, cut)
             return _sent(dialect.reply(cut, request))
         broken = {Reset: "reset", TimesOut: "timeout", CutStream: "cut"}[type(how)]
         self.answered(asked, "model_failed", failure=broken)
-        if broken != "cut" or not isinstance(decision, Decision):
-            return {"do": "reply", "broken": "reset" if broken == "cut" else broken}
-        whole = dialect.reply(decision, request)
+        if broken != "cut":
+            return {"do": "reply", "broken": broken}
+        whole = dialect.reply(self.lost_reply(asked, request, again=True), request)
         half = max(1, len(whole.chunks) // 2) if len(whole.chunks) > 1 else 0
         chunks = whole.chunks[:half] or (whole.body[: len(whole.body) // 2],)
         return _sent(WireReply(whole.status, whole.headers, chunks)) | {"broken": "cut"}
+
+    def lost_reply(self, asked: Event, request: Request, *, again: bool) -> Decision:
+        """The reply that does not arrive whole; `again`: the model makes it anew at the next request."""
+        decision = self.model.reply(asked.session, request, None)
+        if again and isinstance(self.model, Script):
+            self.model.take_back(asked.session)
+        return decision if isinstance(decision, Decision) else Decision("…")
 
     def decided(self, asked: Event, request: Request, decision: Decision) -> None:
         self.answered(asked, "model_reply", n=asked["n"], decision=decision)
@@ -291,7 +296,9 @@ class World:
 
     def _insist_that_body_handles_nothing(self, fault: ToolFails, tool: str) -> None:
         handles = set(self.bound.get(tool, {}).get("handles", ()))
-        concerns = {"bounds"} if isinstance(fault.how, Returns) else {"errors"}
+        concerns = {"errors"}
+        if isinstance(fault.how, Returns):
+            concerns = {"bounds"} if len(str(fault.how.value)) > LONG else set()
         if isinstance(fault.how, Hangs):
             concerns = {"errors", "timeouts"}
         if handles & concerns:
@@ -523,12 +530,12 @@ def _failure(fault: ToolFails) -> dict[str, Any]:
     return {"do": "return", "value": value, **told}
 
 
-def cut_short(decision: Decision) -> Decision:
+def cut_short(decision: Decision, missing: int | None = None) -> Decision:
     """The same reply as it looks when the length limit cuts it off inside the last call, or the text."""
     if not decision.calls:
-        return Decision(decision.text[: len(decision.text) // 2], (), "length")
+        return Decision(decision.text[: -missing if missing else len(decision.text) // 2], (), "length")
     last = decision.calls[-1]
-    half = last.arguments[: max(1, len(last.arguments) * 2 // 3)]
+    half = last.arguments[: -missing if missing else max(1, len(last.arguments) * 2 // 3)]
     if _parses(half):
         half = half[:-1]
     return Decision(decision.text, (*decision.calls[:-1], ToolCall(last.name, half, last.id)), "length")

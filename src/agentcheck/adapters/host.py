@@ -89,7 +89,7 @@ def due(run: Run, world: World, name: str) -> dict[str, Answer] | None:
         return {} if last["planned"] else None
     resumed = run.of("resumed", session=name)
     asked = run.first("probe", after=resumed[-1] if resumed else None, name="asked_to_stop") is not None
-    if last["status"] == "exited" and asked:
+    if last["status"] in ("exited", "failed") and asked:
         return {}
     if last["status"] != "waiting":
         return None

@@ -58,6 +58,7 @@ class Stage:
             "clock": machine.clock,
             "largest_file": LARGEST_FILE,
             "memory": world.target.limits.memory_bytes,
+            "veto": {"tool": world.veto, "tools": list(world.offered)} if world.veto else None,
             "bind": sorted({*world.target.tools, *(t for t, b in world.bound.items() if b.get("bound"))}),
         }
 

@@ -117,6 +117,8 @@ class Driver:
         self.pending.extend(answer["commands"])
         self._note("saved", digest=marker(json.dumps(self.data, sort_keys=True))[-10:], opaque=self.opaque)
         self.snapshots.append(self.snapshot())
+        if answer.get("vetoed"):
+            self._note("probe", name="vetoed", value=self.world.veto)
         if self.watch:
             self._note(
                 "probe", name="purity", value={k: answer.get(k) for k in ("impure", "changed", "mutated", "differs")}
@@ -156,9 +158,8 @@ class Driver:
     def _model_failed(self, fault: ModelFails, asked: Any, request: Request) -> dict[str, Any]:
         how = fault.how
         if isinstance(how, LengthLimit):
-            decision = self.world.model.reply(self.session, request, None)
-            whole = decision if isinstance(decision, Decision) else Decision("…")
-            return self._replied(_with_ids(cut_short(whole), asked["n"], self.session), asked, request)
+            cut = cut_short(self.world.lost_reply(asked, request, again=False), how.missing)
+            return self._replied(_with_ids(cut, asked["n"], self.session), asked, request)
         failure = f"HTTP {how.status}" if isinstance(how, Http) else type(how).__name__
         self.world.answered(asked, "model_failed", failure=failure, retry_after=getattr(how, "retry_after", None))
         status = how.status if isinstance(how, Http) else None

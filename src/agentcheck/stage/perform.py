@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
-from agentcheck.stage import clock, view
+from agentcheck.stage import clock, veto, view
 from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import in_its_own_thread, intercepted
@@ -42,10 +42,14 @@ class Performance:
         self.results: dict[str, Any] = {}  # session -> what it returned
         link.on_stop = self.ask_to_stop
 
+    def _note_veto(self) -> None:
+        self.link.ask("probe", name="vetoed", value=self.job["veto"]["tool"])
+
     def play(self) -> None:
         """Run the job's sessions and tell the lab how each ended."""
         answer_input(self.link)
         self.toolbox.bind_approval()
+        veto.install(self.target.guard, self.job.get("veto"), self._note_veto)
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
         sessions = list(self.job["sessions"])
         if self.job.get("interleaved"):

@@ -10,7 +10,7 @@ from typing import Any
 
 from agentcheck import reducer as vocabulary
 from agentcheck.framing import Closed
-from agentcheck.stage import clock, view
+from agentcheck.stage import clock, veto, view
 from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
@@ -64,6 +64,14 @@ class Service:
         self.codec = Codec(target.reducer)
         self.states: list[Any] = []
         self.guard = guard
+        self.vetoes = 0
+
+    def forbid(self, wanted: Mapping[str, Any] | None) -> None:
+        """Let the target's own guard say no from now on, where the run asks for it."""
+        veto.install(self.target.guard, wanted, self._note_veto)
+
+    def _note_veto(self) -> None:
+        self.vetoes += 1
 
     def answer(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one order; what the reducer raises is an answer, too."""
@@ -114,7 +122,9 @@ class Service:
             "state": len(self.states) - 1,
             "json": None,
             "commands": [_told(command) for command in step.commands],
+            "vetoed": self.vetoes,
         }
+        self.vetoes = 0
         try:
             answer["json"] = self.codec.dump(step.state)
         except Exception as error:
@@ -131,6 +141,7 @@ def _told(command: Any) -> Any:
 def serve(link: Link, target: Target, guard: Guard, job: Mapping[str, Any]) -> None:
     """Answer orders until the lab says that it is enough."""
     service = Service(target, guard)
+    service.forbid(job.get("veto"))
     tools = [vocabulary.to_data(tool) for tool in target.reducer.tools]
     link.send({"tools": tools})
     try:
