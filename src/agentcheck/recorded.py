@@ -7,7 +7,7 @@ from pathlib import Path
 from agentcheck.cassette import Cassette
 from agentcheck.dialects import dialect_of
 from agentcheck.finding import HarnessError, Untestable
-from agentcheck.messages import Decision, Message, Request, ToolCall
+from agentcheck.messages import Decision, Request, ToolCall
 from agentcheck.scenario import Call, Scenario, Turn
 from agentcheck.trace import Trace
 from agentcheck.wire import CassetteError, Dialect, Exchange, WireError

@@ -70,14 +70,19 @@ def _finding(
     lab: "Lab", check: Check, kind: str, outcome: Outcome, message: str, *, mend: str = "", detail: str = ""
 ) -> Finding:
     trace = lab.cited.trace
-    path = str(trace.path) if trace is not None and trace.path else None
+    path = str(trace.path) if trace is not None and trace.path else next(iter(_paths(lab)), None)
     evidence: list[dict[str, Any]] = [
-        {"trace": str(lab.traces / f"{event.run}.jsonl"), "seq": event.seq, "text": event.type}
-        for event in lab.cited.events
+        {"trace": path, "seq": event.seq, "text": event.type}
+        for path, event in zip(_paths(lab), lab.cited.events, strict=True)
     ]
     if detail:
         evidence.append({"trace": path, "seq": -1, "text": detail[:_EXCERPT]})
     return Finding(check.id, outcome, message, tuple(evidence), path, mend=mend, kinds=kind)
+
+
+def _paths(lab: "Lab") -> list[str]:
+    """Where the trace of each cited event was written."""
+    return [str(lab.traces / f"{event.run}.jsonl") for event in lab.cited.events]
 
 
 def _said(failed: AssertionError) -> tuple[str, str]:
