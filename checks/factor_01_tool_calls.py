@@ -6,7 +6,7 @@ from agentcheck.check import Severity, check
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
 from agentcheck.scenario import call
-from agentcheck.trials import answered, trials, written
+from agentcheck.trials import answered, named, trials, written
 
 
 @check(
@@ -22,11 +22,11 @@ def call_matches_schema(lab: Lab) -> None:
     """A version "1.10" that a cast has made 1.1 deploys something else, and no log shows who decided that."""
     lab.tool_with_arguments()
     tried = trials(lab, calls.accepted(lab))
-    received = [(t, t.ran) for t in tried if t.ran is not None and t.call.arguments]
+    received = [(t, t.ran) for t in tried if t.ran is not None and t.arguments]
     if not received:
         raise NotReached("no call with arguments that its schema accepts reached its tool", trace=tried[0].run)
     for trial, ran in received:
-        change = rewritten(dict(trial.call.arguments), ran["arguments"], calls.schema_of(lab, trial.call.tool).whole)
+        change = rewritten(trial.arguments, ran["arguments"], calls.schema_of(lab, trial.call.tool).whole)
         assert change is None, lab.seen(f"{trial.call.tool}: {change}", trial.reply, ran)
 
 
@@ -46,7 +46,7 @@ def invalid_arguments_are_refused(lab: Lab) -> None:
         acted = calls.acted(lab, trial)
         assert not acted, lab.seen(f"{how}: {written(trial.call)} ran", trial.reply, *acted)
         trial = answered(lab, trial)
-        assert trial.told, lab.seen(f"{how}: {trial.outcome} after {written(trial.call)}", trial.reply, trial.run.finished)
+        assert trial.told, lab.seen(f"{how}: {trial.outcome} after {written(trial.call)}", *trial.events)
 
 
 @check(
@@ -63,9 +63,9 @@ def unknown_tool_is_refused(lab: Lab) -> None:
     calls.insist_on_tools(lab)
     (trial,) = trials(lab, [call(calls.UNKNOWN)])
     acted = trial.acts(lab)
-    assert not acted, lab.seen(f"{written(trial.call)} ran {acted[0]['tool'] if acted else ''}", trial.reply, *acted)
+    assert not acted, lab.seen(f"{written(trial.call)} ran {named(acted)}", trial.reply, *acted)
     trial = answered(lab, trial)
-    assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", trial.reply, trial.run.finished)
+    assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", *trial.events)
 
 
 @check(
@@ -81,9 +81,9 @@ def malformed_json_is_refused(lab: Lab) -> None:
     """Half a call is not a decision: repaired, it runs with arguments that nobody chose; uncaught, it ends the job."""
     (trial,) = trials(lab, [calls.half(lab)])
     acted = trial.acts(lab)
-    assert not acted, lab.seen(f"{written(trial.call)} ran {acted[0]['tool'] if acted else ''}", trial.reply, *acted)
+    assert not acted, lab.seen(f"{written(trial.call)} ran {named(acted)}", trial.reply, *acted)
     trial = answered(lab, trial)
-    assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", trial.reply, trial.run.finished)
+    assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", *trial.events)
 
 
 @check(
@@ -100,6 +100,6 @@ def prose_acts_on_nothing(lab: Lab) -> None:
     lab.run(lab.call()).reach("tool_called", tool=lab.tool)
     (trial,) = trials(lab, [calls.in_prose(lab)])
     acted = trial.acts(lab)
-    assert not acted, lab.seen(f"{acted[0]['tool']} ran after {trial.reply.decision.text!r}" if acted else "", trial.reply, *acted)
+    assert not acted, lab.seen(f"{named(acted)} ran, and the model had only spoken of it", trial.reply, *acted)
     if trial.broke_off:
         raise NotReached(f"{trial.outcome} before it could act on prose", trace=trial.run)

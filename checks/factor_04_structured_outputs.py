@@ -79,8 +79,8 @@ def intent_needs_no_function(lab: Lab) -> None:
     reply = calls.decided(lab, run, name)
     ran = run.first("tool_called", after=reply, session=reply.session, tool=name)
     assert ran is None, lab.seen(f"{name} ran a function, with {ran['arguments'] if ran else {}}", reply, ran)
-    came = run.first("finished", "asked", "model_request", after=reply, session=reply.session)
-    assert came is not None and came.type != "model_request", lab.seen(f"nothing came of {name}", reply, came)
+    came = run.reach("finished", "asked", "model_request", after=reply, session=reply.session)
+    assert came.type != "model_request", lab.seen(f"nothing came of {name}: the model was asked again", reply, came)
 
 
 @check(

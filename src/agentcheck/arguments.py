@@ -9,9 +9,8 @@ from agentcheck.dialects.schema import json_schema_error
 from agentcheck.jsonvalues import example, resolved
 
 Arguments = dict[str, Any]
-_TELLING: Final[tuple[Any, ...]] = (
-    "007", 'It\'s "Quoted" \\ & é', "TRUE", "1.10", 0, 1_234_567, 0.1, False, True, [], ["007"],
-)
+_TEXTS: Final = ("1.10", 'It\'s "Quoted" \\ & é', "007", "true")
+_TELLING: Final[tuple[Any, ...]] = (*_TEXTS, 0, 1_234_567, 0.1, False, True, [], ["007"])
 _MISFITS: Final = ({"unexpected": True}, "neither number nor list nor object")
 _LARGEST: Final = 2**53  # beyond it readers of JSON differ (RFC 8259, section 6)
 _STRANGERS: Final = ("none of these", 987_654_321)
@@ -43,7 +42,7 @@ class Schema:
         """Without anything optional, and with all of it."""
         return self._distinct(example(self.whole), example(self.whole, required_only=False))
 
-    def telling(self, good: Arguments, variants: int = 3) -> list[Arguments]:
+    def telling(self, good: Arguments, variants: int = 4) -> list[Arguments]:
         """The good arguments with values that show a cast, a changed case, lost quotes, a dropped zero."""
         fitting = {name: [v for v in _TELLING if self._may_tell(name, v)] for name in self.properties}
         changed = [

@@ -16,7 +16,7 @@ from agentcheck.trials import Trial
 UNKNOWN: Final = "agentcheck_unknown_tool"
 _MOST_TOOLS: Final = 5
 _DRAWN: Final = 8  # calls drawn from the schema for one tool
-_DRAWN_AT_STAKE: Final = 3  # for one whose every call a human must approve
+_AT_STAKE: Final = 2  # of a tool whose every call a human must approve, which on a host takes a process each
 
 
 def insist_on_tools(lab: Lab) -> None:
@@ -39,10 +39,11 @@ def _accepted(lab: Lab, tool: str) -> list[Arguments]:
     if not schema.usable:
         return [{}]
     at_stake = tool in (lab.target.high_stakes or ())
-    good = good_arguments(lab, tool, schema)
-    drawn = schema.any(_DRAWN_AT_STAKE if at_stake else _DRAWN)
-    several = [good, *schema.plain(), *schema.telling(good), *drawn]
-    return list({json.dumps(a, sort_keys=True): a for a in several}.values())
+    told = schema.telling(good_arguments(lab, tool, schema), variants=3 if at_stake else 4)
+    known = {json.dumps(a, sort_keys=True): a for a in [*schema.plain(), *told]}
+    drawn = {json.dumps(a, sort_keys=True): a for a in schema.any(_DRAWN)}
+    fresh = [a for text, a in drawn.items() if text not in known]
+    return [*known.values(), *fresh[: _AT_STAKE if at_stake else _DRAWN]]
 
 
 def good_arguments(lab: Lab, tool: str, schema: Schema) -> Arguments:
@@ -83,7 +84,9 @@ def broken(lab: Lab) -> list[tuple[str, Turn]]:
 def half(lab: Lab) -> Turn:
     """A call whose arguments end in the middle. Raises Untestable where no tool has arguments."""
     tool = lab.tool_with_arguments()
-    text = json.dumps(dict(lab.arguments(tool)) or {"argument": "value"}, ensure_ascii=False)
+    schema = schema_of(lab, tool)
+    whole = schema.plain()[-1] if schema.usable else {"argument": "value"}
+    text = json.dumps(dict(lab.arguments(tool)) or whole, ensure_ascii=False)
     return Turn(calls=(Call(tool, text[: text.rindex('"')]),))
 
 
@@ -132,7 +135,7 @@ def acted(lab: Lab, trial: Trial) -> list[Event]:
     own = next((e["tool"] for e in events if "arguments" in lab.bound.get(e["tool"], {}).get("handles", ())), None)
     if own is not None:
         raise Untestable(
-            f"{own} received arguments that break its schema; its own body may refuse them, but agentcheck does not run it",
+            f"{own} received arguments that break its schema, and may refuse them in its body, which is not run here",
             mend=f"check arguments against the schema before {own} is called",
         )
     return events

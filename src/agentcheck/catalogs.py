@@ -12,7 +12,6 @@ from agentcheck.messages import Request, ToolSpec
 from agentcheck.trace import Event, Trace
 from agentcheck.wording import leaves, told_after
 
-
 REPLY: Final = "the schema of the reply"
 
 
@@ -93,7 +92,7 @@ def _choice(request: Request) -> dict[str, Any]:
 
 
 def unexplained(trace: Trace, earlier: Event, later: Event) -> str | None:
-    """How the choice differs between two requests, in words, where nothing that the model was told in between says why."""
+    """How the choice differs between two requests, in words, where the model was not told of it in between."""
     before, after = _choice(earlier.request), _choice(later.request)
     between = trace.of("model_reply", after=earlier, before=later, session=later.session)
     told = later.request.text("system") + "".join(told_after(trace, e) for e in between)

@@ -1,6 +1,7 @@
 """One plain example for a JSON Schema: the same every time, as small as the schema allows."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 _TEXT_BY_FORMAT = {
@@ -124,6 +125,7 @@ class _Maker:
         return None
 
 
+@cache
 def _matching(pattern: str) -> str:
     """The shortest simple text that matches a regular expression."""
     from hypothesis import find, settings

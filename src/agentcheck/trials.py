@@ -1,8 +1,8 @@
 """Decisions tried out on the agent, several in one run, and what became of each."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
@@ -11,7 +11,7 @@ from agentcheck.scenario import Call, Turn, arguments_text
 from agentcheck.trace import Event
 from agentcheck.wording import new_messages
 
-MOST_AT_ONCE: Final = 6  # decisions in one run, so that the agent's own bound is not in the way
+MOST_AT_ONCE: Final = 8  # decisions in one run, so that the agent's own bound is not in the way
 _NOTHING: Final = frozenset({"", "null", "none", '""', "''", "{}", "[]"})
 
 
@@ -26,6 +26,16 @@ class Trial:
     @property
     def call(self) -> Call:
         return self.turn.calls[0]
+
+    @property
+    def arguments(self) -> Mapping[str, Any]:
+        """The arguments of the call; none where they are text that is sent as it is."""
+        return self.call.arguments if isinstance(self.call.arguments, Mapping) else {}
+
+    @property
+    def events(self) -> tuple[Event | None, ...]:
+        """The evidence: the reply, and what came after it."""
+        return self.reply, self.following or self.run.finished
 
     @property
     def following(self) -> Event | None:
@@ -74,7 +84,12 @@ class Trial:
         unasked = {e["tool"] for e in lab.happy().of("tool_called") if e["decision"] is None}
         lab.cited.trace = self.run
         called = self.run.of("tool_called", after=self.reply, before=self.following, session=self.reply.session)
-        return [e for e in called if e["decision"] == self.reply.seq or e["tool"] not in unasked]
+        return [e for e in called if e["tool"] not in unasked or self._is_meant(e)]
+
+    def _is_meant(self, called: Event) -> bool:
+        """Whether an invocation has the arguments of this decision."""
+        received = called["arguments"]
+        return isinstance(received, dict) and bool(self.arguments) and self.arguments.items() <= received.items()
 
 
 def trials(lab: Lab, turns: Iterable[Turn]) -> list[Trial]:
@@ -114,6 +129,11 @@ def answered(lab: Lab, trial: Trial) -> Trial:
     if trial.waits and trial.following is None:
         raise NotReached(f"after {written(trial.call)} the run waits for a human", trace=trial.run)
     return trial
+
+
+def named(called: Sequence[Event]) -> str:
+    """The tools of these invocations, for people."""
+    return " and ".join(dict.fromkeys(str(e["tool"]) for e in called))
 
 
 def excerpt(text: str, most: int = 120) -> str:

@@ -7,6 +7,7 @@ See the facts in vcrpy's own documentation: `custom_patches`, `skip_patchers`.
 
 import base64
 import contextlib
+import http.client
 import importlib
 import importlib.util
 import logging
@@ -16,6 +17,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+_plain_init = http.client.HTTPConnection.__init__  # before vcrpy puts its own class there
 Ask = Callable[[str, str, dict[str, str], bytes], dict[str, Any]]  # method, url, headers, body -> the lab's reply
 
 
@@ -33,15 +35,24 @@ def _certify_nothing(self: ssl.SSLContext, *locations: Any, **named: Any) -> Non
     """Stands for `load_verify_locations`."""
 
 
+class _Unconnected(http.client.HTTPSConnection):
+    """What urllib's https connection holds beneath; its own `__init__` finds vcrpy's class under its name."""
+
+    def __init__(self, host: str, port: int | None = None, **_: Any):
+        _plain_init(self, host, port)
+
+
 def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
     """All HTTP clients that vcrpy knows ask `ask` instead of the network."""
     import vcr
     import vcr.patch
+    import vcr.stubs
     from vcr.cassette import Cassette, CassetteContextDecorator
 
     logging.getLogger("vcr").setLevel(logging.ERROR)  # at INFO it prints whole bodies
     # vcrpy un-patches every client for all threads whenever a connection is made; see its issue 295.
     vcr.patch.force_reset = contextlib.nullcontext
+    vcr.stubs.VCRHTTPSConnection._baseclass = _Unconnected
 
     class Asking(Cassette):  # type: ignore[misc]  # vcrpy has no types
         def can_play_response_for(self, request: Any) -> bool:
