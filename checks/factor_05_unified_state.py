@@ -4,9 +4,10 @@ from agentcheck.check import Severity, check
 from agentcheck.faults import TimesOut, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
+from agentcheck.pauses import CAN_PAUSE, finished
 from agentcheck.recall import facts, forgotten, told
 from agentcheck.recovery import effects, omitted, recoveries
-from agentcheck.resumptions import CAN_PAUSE, finished, resumptions
+from agentcheck.resumptions import resumptions
 from agentcheck.standing import eventful, forks, remembered, standing
 
 

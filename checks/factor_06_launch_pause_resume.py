@@ -6,9 +6,10 @@ from agentcheck.consumption import deliveries
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.legacy import old_snapshots, refusal
+from agentcheck.pauses import CAN_PAUSE, finished, resting, stopped_at_a_choice
 from agentcheck.recall import how_ended
 from agentcheck.recovery import ended_otherwise, may_repeat, omitted, recoveries, repeated, second_kill
-from agentcheck.resumptions import CAN_PAUSE, differences, finished, resting, stopped_at_a_choice
+from agentcheck.resumptions import differences
 from agentcheck.spoiling import spoiled
 from agentcheck.standing import doings_after_the_end, reloaded
 from agentcheck.stored import code
@@ -85,7 +86,7 @@ def crash_loses_nothing(lab: Lab) -> None:
             unsaid += [tool] if allowed is None else []
         undone = omitted(lab.target, happy, recovery)
         assert not undone, lab.seen(
-            f"killed {recovery.where}: {undone} never took effect, and nobody was told", recovery.killed
+            f"killed {recovery.where}: {', '.join(undone)} never took effect, and nobody was told", recovery.killed
         )
         otherwise = ended_otherwise(lab, happy, recovery)
         assert otherwise is None, lab.seen(
@@ -94,7 +95,7 @@ def crash_loses_nothing(lab: Lab) -> None:
     if unsaid:
         raise Untestable(
             f"after a crash {unsaid[0]} is called again; whether it may be is not said",
-            mend=f"[tool.agentcheck.tools.{unsaid[0]}]\nrepeatable = true  # it only reads; or key = the parameter for its idempotency key",
+            mend=f"[tool.agentcheck.tools.{unsaid[0]}]\nrepeatable = true  # it only reads; or key = …",
         )
 
 
@@ -111,7 +112,8 @@ def pause_before_effect(lab: Lab) -> None:
     """Between the choice and the deed lies the only moment in which a human, or a budget, can still say no."""
     run, chosen, called = stopped_at_a_choice(lab)
     resumed = run.first("resumed", after=chosen)
-    assert resumed is not None and resumed.seq < called.seq, lab.seen(
+    stopped = resumed is not None and resumed.seq < called.seq
+    assert stopped, lab.seen(
         f"asked to stop when the model chose {called['tool']}, the host ran it first", chosen, called
     )
     asked_again = run.first("model_request", after=resumed)
@@ -163,7 +165,7 @@ def finished_stays_finished(lab: Lab) -> None:
     "H",
     title="a spoiled snapshot is refused with an error",
     failure="a spoiled snapshot is taken for a fresh start, or for a sound one",
-    remedy="check what is loaded, its version too, and raise an error that names the store; never create what is missing",
+    remedy="check what is loaded, its version too, and raise an error that names it; never create what is missing",
     reaches="an unfinished run, resumed from copies of its store that were spoiled in several ways",
 )
 def corrupt_snapshot_is_refused(lab: Lab) -> None:

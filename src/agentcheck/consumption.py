@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Run
+from agentcheck.pauses import answers, parked
 from agentcheck.recovery import effects
 from agentcheck.reducer import Answer
-from agentcheck.resumptions import answers, parked
 
 Doings: TypeAlias = Counter[Any]
 

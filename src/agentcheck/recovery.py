@@ -10,8 +10,8 @@ from typing import Final
 from agentcheck.canonical import Canon
 from agentcheck.hearsay import speaks_of_failure
 from agentcheck.lab import Lab, Run, Stop
+from agentcheck.pauses import crossings
 from agentcheck.recall import facts, forgotten, how_ended
-from agentcheck.resumptions import crossings
 from agentcheck.target import Target
 from agentcheck.trace import Event
 from agentcheck.wording import told_after

@@ -10,7 +10,7 @@ from agentcheck.canonical import story
 from agentcheck.damage import DAMAGES, Damage
 from agentcheck.hearsay import speaks_of_failure
 from agentcheck.lab import Lab, Run
-from agentcheck.resumptions import answers, finished, resting
+from agentcheck.pauses import answers, finished, resting
 from agentcheck.stored import files
 from agentcheck.wording import leaves
 
@@ -35,11 +35,7 @@ class Spoiled:
             return speaks_of_failure(" ".join(leaves(ended["result"])))
         if ended is not None and ended["status"] == "exited":
             return bool(ended["code"]) and bool(ended["said"])
-        return (
-            ended is not None
-            and ended["status"] == "failed"
-            and bool(ended["error"]["message"] or ended["error"]["kind"])
-        )
+        return ended is not None and ended["status"] == "failed"
 
 
 def spoiled(lab: Lab) -> Iterator[Spoiled]:

@@ -10,8 +10,9 @@ from agentcheck.adapters.reducer import ReducerFailed, Remote, Snapshot
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import NotReached, Undecided
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Run, Stop
+from agentcheck.pauses import finished, parked, resting, stops
 from agentcheck.reducer import Answer, Approved, Denied, Text
-from agentcheck.resumptions import finished, insist_on_data, parked, resting, stops
+from agentcheck.resumptions import HELD, NOW, Places, insist_on_data
 from agentcheck.scenario import HumanPlan
 from agentcheck.stored import text
 from agentcheck.trace import Event, Trace
@@ -154,16 +155,24 @@ class Forked:
 
 
 def forks(lab: Lab) -> Iterator[Forked]:
-    """A snapshot resumed twice in one process, each time with something else to learn."""
-    alone, together = _reducer_forks(lab) if lab.kind == "R" else _host_forks(lab)
+    """A snapshot resumed twice in one process, each time with something else to learn.
+
+    What differs is tried again with the clock held, since each resumption has a time of its own.
+    """
+    first = list(_forks(lab, NOW))
+    yield from first if all(fork.difference is None for fork in first) else _forks(lab, HELD)
+
+
+def _forks(lab: Lab, places: Places) -> Iterator[Forked]:
+    alone, together = _reducer_forks(lab, places) if lab.kind == "R" else _host_forks(lab, places)
     for order, session, single in zip(("first", "second"), ("main", "fork"), alone, strict=True):
         one = canonical.story(_first_leg(single, "main"), lab.target.volatile)
         other = canonical.story(_first_leg(together, session), lab.target.volatile)
         yield Forked(order, canonical.difference(one, other), together.first("model_request", session=session))
 
 
-def _reducer_forks(lab: Lab) -> tuple[tuple[Run, Run], Run]:
-    run = lab.happy()
+def _reducer_forks(lab: Lab, places: Places) -> tuple[tuple[Run, Run], Run]:
+    run, on = lab.run(machine=places.start, resume_on=places.start), places.elsewhere
     insist_on_data(run)
     calls = [(at, c) for at, s in enumerate(run.snapshots) for c in s.pending if c["type"] == "CallTool"]
     if not calls:
@@ -171,17 +180,17 @@ def _reducer_forks(lab: Lab) -> tuple[tuple[Run, Run], Run]:
     at, tool = calls[0][0], calls[0][1]["call"]["name"]
     one, other = lab.marker("first fork"), lab.marker("second fork")
     both = PerSession((("main", one), ("fork", other)))
-    alone = (lab.resume(run, at=at, returns={tool: one}), lab.resume(run, at=at, returns={tool: other}))
-    return alone, lab.fork(run, at=at, returns={tool: both})
+    alone = (lab.resume(run, at=at, on=on, returns={tool: one}), lab.resume(run, at=at, on=on, returns={tool: other}))
+    return alone, lab.fork(run, at=at, on=on, returns={tool: both})
 
 
-def _host_forks(lab: Lab) -> tuple[tuple[Run, Run], Run]:
-    run = resting(lab)
+def _host_forks(lab: Lab, places: Places) -> tuple[tuple[Run, Run], Run]:
+    run, on = resting(lab, places.start), places.elsewhere
     questions = run.finished["questions"] if run.finished is not None else []
     returns = {e["tool"]: e["value"] for e in lab.happy().of("tool_returned")}
     one, other = ({q["id"]: _answer(lab, q["kind"], order) for q in questions} for order in (1, 2))
-    alone = (lab.resume(run, answers=one, returns=returns), lab.resume(run, answers=other, returns=returns))
-    return alone, lab.fork(run, one, other, returns=returns)
+    first, second = (lab.resume(run, answers=given, on=on, returns=returns) for given in (one, other))
+    return (first, second), lab.fork(run, one, other, on=on, returns=returns)
 
 
 def _answer(lab: Lab, kind: str, order: int) -> Answer:
