@@ -104,9 +104,10 @@ def _returned_with_question(run: Run, asked: Event | None, following: Event | No
 def answer_reaches_model(lab: Lab) -> None:
     """A model that does not see the answer asks again, or decides without it what a human had decided."""
     run = lab.run(humans.question(lab), humans=ANSWERING)
-    if lab.kind == "C" and not run.of("answered") and run.status == "finished":
+    decided = run.reach("model_reply")
+    if lab.kind == "C" and not run.of("answered", after=decided) and run.status == "finished":
         raise Untestable("the run returned with the question, and a callable cannot be resumed", mend=MENDS["H"])
-    answered = run.reach("answered", why="the model asked a human, and nobody could answer")
+    answered = run.reach("answered", after=decided, why="the model asked a human, and nobody could answer")
     following = run.next_request(answered)
     assert following is not None, lab.seen("after the answer the model was not asked again", answered, run.finished)
     assert ANSWER in following.request.text(), lab.seen(
@@ -127,7 +128,7 @@ def approval_gates_effect(lab: Lab) -> None:
     """Approval that comes after the effect, or never, lets one wrong token deploy, pay or delete."""
     tool = lab.high_stakes()
     run = lab.run(lab.call(tool), humans=APPROVING)
-    asked, early = run.first("asked"), next(humans.unapproved(run, tool), None)
+    asked, early = humans.first_question(run), next(humans.unapproved(run, tool), None)
     unseen = "" if lab.kind != "C" or lab.target.approve else humans.UNSEEN
     assert early is None, lab.seen(
         f"{tool} ran, and {f'nobody was asked{unseen}' if asked is None else 'nobody had answered yet'}", asked, early
@@ -200,7 +201,7 @@ def _another_answer_opens_nothing(lab: Lab, tool: str) -> None:
     if lab.kind == "C":
         return
     silent = lab.run(lab.call(tool), humans=Silence())
-    asked = silent.first("asked")
+    asked = humans.first_question(silent)
     if asked is None:
         return
     at = next((n for n, s in enumerate(silent.snapshots) if any(c.get("id") == asked["id"] for c in s.pending)), None)
@@ -224,7 +225,7 @@ def silence_is_not_consent(lab: Lab) -> None:
     """Approvers sleep, are on holiday, or click the next day; whatever then runs by itself was never approved."""
     tool = lab.high_stakes()
     run = lab.run(lab.call(tool), humans=Silence())
-    asked = run.first("asked")
+    asked = humans.first_question(run)
     if asked is None:
         humans.was_asked(run, tool)
         return
@@ -271,6 +272,6 @@ def _no_refusal(lab: Lab, run: Run, waited: Run, asked: Event, tool: str) -> Non
     before = [e.request for e in run.of("model_request", before=asked)]
     heard = told(added(before[-1] if before else None, following.request))
     refused = lab.run(lab.call(tool), humans=REFUSING)
-    assert heard != told_after(refused, refused.reach("answered")), lab.seen(
+    assert heard != told_after(refused, humans.was_asked(refused, tool)[1]), lab.seen(
         f"nobody answered, and the model is told the same as of a no: {heard[:120]!r}", asked, following
     )

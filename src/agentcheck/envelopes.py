@@ -5,6 +5,7 @@ fixes, the fields of a form and the event of a scheduler, comes in several forms
 """
 
 import email.policy
+import email.utils
 import html
 import json
 import urllib.parse
@@ -15,6 +16,7 @@ from typing import Any, Final
 
 _SECONDS: Final = 1_780_000_000  # when everything here was sent: an instant in 2026
 _WHEN: Final = "2026-05-28T20:26:40Z"
+_SUBJECT: Final = "A request"
 _TEXT_FIELDS: Final = ("message", "text", "request", "description", "task", "body")
 
 
@@ -41,6 +43,7 @@ class Envelope:
     text: str
     forms: tuple[Any, ...]
     ways_back: tuple[str, ...]
+    sender: str
     delivery: str
     fixed: bool
     bare: Any = None
@@ -92,7 +95,7 @@ def envelope(channel: str, text: str, *, sender: Sender | None = None, template:
     name = known(channel)
     if template is not None:
         who = sender or SENDERS[name or "form"]
-        return Envelope(channel, text, (_filled(template, text, who),), (who.back,), who.delivery, fixed=True)
+        return Envelope(channel, text, (_filled(template, text, who),), (who.back,), who.name, who.delivery, fixed=True)
     if name is None:
         raise UnknownChannel(f"agentcheck knows no envelope of {channel!r}; it knows {', '.join(SENDERS)}")
     who = sender or SENDERS[name]
@@ -124,29 +127,39 @@ def slack(channel: str, text: str, sender: Sender) -> Envelope:
         "authorizations": [{"team_id": "T0123ABCD", "user_id": "U0LAN0Z89", "is_bot": True}],
         "is_ext_shared_channel": False,
     }
-    return Envelope(channel, text, (body, _http(body, {})), (sender.back,), sender.delivery, fixed=True)
+    return Envelope(
+        channel, text, (body, _http(body, {})), (sender.back, sender.name), sender.name, sender.delivery, fixed=True
+    )
 
 
 def mail(channel: str, text: str, sender: Sender) -> Envelope:
     """An RFC 5322 message with a plain and an HTML part, in quoted-printable, as mail programs send it."""
     message = EmailMessage()
     message["From"], message["Reply-To"], message["To"] = sender.name, sender.back, "agent@example.org"
-    message["Subject"] = _first_line(text)
+    message["Subject"] = _SUBJECT
     message["Date"], message["Message-ID"] = "Thu, 28 May 2026 20:26:40 +0000", sender.delivery
     message.set_content(text, cte="quoted-printable")
     paragraphs = "".join(f"<p>{html.escape(part)}</p>" for part in text.split("\n\n"))
     message.add_alternative(paragraphs, subtype="html", cte="quoted-printable")
     message.set_boundary("=_agentcheck_boundary")
     forms = (message.as_string(policy=email.policy.SMTP.clone(cte_type="7bit")),)
-    return Envelope(channel, text, forms, (sender.back, sender.delivery), sender.delivery, fixed=True)
+    return Envelope(
+        channel,
+        text,
+        forms,
+        (sender.back, *_addresses(sender.name), sender.delivery),
+        sender.name,
+        sender.delivery,
+        fixed=True,
+    )
 
 
 def form(channel: str, text: str, sender: Sender) -> Envelope:
     """The fields of a web form, as a table and as application/x-www-form-urlencoded; each form names its own."""
-    fields = {"id": sender.delivery, "name": sender.name, "email": sender.back, "subject": _first_line(text)}
+    fields = {"id": sender.delivery, "name": sender.name, "email": sender.back, "subject": _SUBJECT}
     tables = [{**fields, field: text} for field in _TEXT_FIELDS]
     forms = (*tables, *(urllib.parse.urlencode(table) for table in tables))
-    return Envelope(channel, text, forms, (sender.back,), sender.delivery, fixed=False)
+    return Envelope(channel, text, forms, (sender.back,), sender.name, sender.delivery, fixed=False)
 
 
 def github(channel: str, text: str, sender: Sender) -> Envelope:
@@ -155,7 +168,7 @@ def github(channel: str, text: str, sender: Sender) -> Envelope:
     payload = _issue(text, sender)
     with_headers = ({"headers": headers, "payload": payload}, {"headers": headers, "body": payload})
     forms = (*with_headers, _http(payload, headers), payload)
-    return Envelope(channel, text, forms, (sender.back,), sender.delivery, fixed=True, bare=payload)
+    return Envelope(channel, text, forms, (sender.back,), sender.name, sender.delivery, fixed=True, bare=payload)
 
 
 def telegram(channel: str, text: str, sender: Sender) -> Envelope:
@@ -170,7 +183,9 @@ def telegram(channel: str, text: str, sender: Sender) -> Envelope:
         "text": text,
     }
     update = {"update_id": int(sender.delivery), "message": message}
-    return Envelope(channel, text, (update, _http(update, {})), (sender.back,), sender.delivery, fixed=True)
+    return Envelope(
+        channel, text, (update, _http(update, {})), (sender.back,), sender.name, sender.delivery, fixed=True
+    )
 
 
 def cron(channel: str, text: str, sender: Sender) -> Envelope:
@@ -184,7 +199,9 @@ def cron(channel: str, text: str, sender: Sender) -> Envelope:
         forms.append({"id": sender.delivery, "schedule": "26 20 * * *", "scheduled_at": _WHEN, "job": job})
         forms.append({"id": sender.delivery, "schedule": "26 20 * * *", "scheduled_at": _WHEN, **job})
         forms.append(_event_bridge(sender, {field: text, "reply_to": sender.back}))
-    return Envelope(channel, text, tuple(forms), (sender.back, "daily-request"), sender.delivery, fixed=False)
+    return Envelope(
+        channel, text, tuple(forms), (sender.back, "daily-request"), sender.name, sender.delivery, fixed=False
+    )
 
 
 _MAKERS: Final[Mapping[str, Callable[[str, str, Sender], Envelope]]] = {
@@ -198,6 +215,10 @@ _MAKERS: Final[Mapping[str, Callable[[str, str, Sender], Envelope]]] = {
 
 
 # --- parts ---------------------------------------------------------------------------------------
+
+
+def _addresses(header: str) -> list[str]:
+    return [address for _, address in email.utils.getaddresses([header]) if address]
 
 
 def _rich_text(text: str) -> dict[str, Any]:
@@ -214,7 +235,7 @@ def _issue(text: str, sender: Sender) -> dict[str, Any]:
         "html_url": f"{page}/issues/17",
         "id": 2468013579,
         "number": 17,
-        "title": _first_line(text),
+        "title": _SUBJECT,
         "user": person,
         "labels": [],
         "state": "open",
@@ -247,10 +268,6 @@ def _event_bridge(sender: Sender, detail: Mapping[str, Any]) -> dict[str, Any]:
 def _http(body: Mapping[str, Any], headers: Mapping[str, str]) -> dict[str, Any]:
     """The request that brings it, as function platforms hand it on: the body is still text."""
     return {"headers": {"Content-Type": "application/json", **headers}, "body": json.dumps(body)}
-
-
-def _first_line(text: str) -> str:
-    return text.partition("\n")[0][:70]
 
 
 def _filled(template: Any, text: str, sender: Sender) -> Any:

@@ -60,10 +60,14 @@ def says_question(value: Any) -> bool:
 # --- approvals -----------------------------------------------------------------------------------
 
 
+def first_question(run: Trace) -> Event | None:
+    """What a human was asked first after the model had decided something."""
+    return run.first("asked", after=run.reach("model_reply"))
+
+
 def was_asked(run: Trace, tool: str) -> tuple[Event, Event]:
     """The question whether `tool` may run, and the answer. Raises Untestable where nobody was asked or answered."""
-    called = run.first("tool_called", tool=tool)
-    asked = run.first("asked")
+    called, asked = run.first("tool_called", tool=tool), first_question(run)
     if asked is None and called is not None:
         raise Untestable(f"follows from F07-approval-gates-effect: {tool} runs and nobody is asked", trace=run)
     if asked is None:
