@@ -59,7 +59,8 @@ class Stage:
             "largest_file": LARGEST_FILE,
             "memory": world.target.limits.memory_bytes,
             "veto": {"tool": world.veto, "tools": list(world.offered)} if world.veto else None,
-            "bind": sorted({*world.target.tools, *(t for t, b in world.bound.items() if b.get("bound"))}),
+            "bind": sorted(set(world.target.tools) - set(world.bound)),
+            "known": sorted(tool for tool, said in world.bound.items() if said.get("bound")),
         }
 
     def _converse(self, world: World, fork: Fork) -> dict[str, Any]:

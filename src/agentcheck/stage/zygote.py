@@ -23,6 +23,7 @@ from agentcheck.stage import clock
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature, suffix
+from agentcheck.stage.warm import warm_up
 from agentcheck.target import Target
 
 _SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
@@ -101,7 +102,9 @@ def _prepare(target: Target) -> None:
 
 
 def _set_apart() -> None:
-    """Keep the garbage collector off what all forks share."""
+    """Warm up what is imported, and keep the garbage collector off what all forks share."""
+    with contextlib.suppress(Exception):  # an SDK of another version than we know starts cold
+        warm_up()
     gc.collect()
     gc.freeze()
 
