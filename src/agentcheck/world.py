@@ -193,8 +193,8 @@ class World:
         reason = self.model.missed(request, wire) if isinstance(self.model, (Replay, Recited)) else "no reply"
         self.answered(asked, "miss", url=wire.url if wire else "", reason=reason)
         self.problem = HarnessError(
-            f"the recording {self.scenario.cassette} has no reply to model request {asked['n']}: {reason}",
-            mend="record this agent anew, or name what differs from run to run in `volatile`",
+            f"{self.scenario.cassette} was not recorded with this agent as it is (record it anew, or name what differs "
+            f"from run to run in `volatile`): there is no reply to model request {asked['n']}; {reason}"
         )
         return CutOff("a request that was not recorded")
 
@@ -366,6 +366,12 @@ class World:
             self.ledger[f"{called['tool']}:{key}"] = {k: v for k, v in verdict.items() if k != "do"}
         return verdict
 
+    def _on_stuck(self, message: Mapping[str, Any]) -> None:
+        """A call hangs in a process with one thread and no timer. Waiting would show nothing more."""
+        why = f"{message['tool']} hung, in a process in which no other thread and no timer could end it"
+        self._record(message, "finished", status="timeout", seconds=self.target.limits.seconds, reason=why)
+        raise CutOff(why)
+
     def _on_tool_returned(self, message: Mapping[str, Any]) -> None:
         self._record(message, "tool_returned", call=message["call"], tool=message["tool"], value=message["value"])
 
@@ -407,23 +413,17 @@ class World:
         return {"approved": self._approval(message, str(message["arguments"]), "function")}
 
     def _on_input(self, message: Mapping[str, Any]) -> dict[str, Any]:
-        prompt = message["prompt"]
-        if self._open_high_stakes():
-            approved = self._approval(message, prompt, "input")
-            long = "yes" in prompt.lower()
-            return {"text": ("yes" if long else "y") if approved else ("no" if long else "n")}
-        _, answer = self.ask_human(
-            message, id=f"i{len(self.trace)}", kind="question", text=prompt, tool=None, via="input"
-        )
-        return {"text": None if answer is None else spoken(answer)}
+        prompt, tool = message["prompt"], self._open_high_stakes()
+        kind = "question" if tool is None else "approval"
+        question = {"id": f"i{len(self.trace)}", "kind": kind, "text": prompt, "tool": tool, "via": "input"}
+        _, answer = self.ask_human(message, **question)
+        return {"text": typed(answer, prompt, approval=tool is not None)}
 
     def _approval(self, message: Mapping[str, Any], text: str, via: str) -> bool:
         tool = self._open_high_stakes()
         question = {"id": f"a{len(self.trace)}", "kind": "approval", "text": text, "tool": tool, "via": via}
         _, answer = self.ask_human(message, **question)
-        return isinstance(answer, Approved) or (
-            isinstance(answer, Text) and answer.text.lower() in ("y", "yes", "approve")
-        )
+        return answer is not None and _is_yes(answer)
 
     def _open_high_stakes(self) -> str | None:
         stakes = self.target.high_stakes or ()
@@ -479,6 +479,20 @@ class World:
 def marker(name: str) -> str:
     """A short text that nothing else contains; the same for the same name."""
     return f"agentcheck-{hashlib.sha256(name.encode()).hexdigest()[:10]}"
+
+
+def typed(answer: Answer | None, prompt: str, *, approval: bool) -> str | None:
+    """An answer as a human would type it at a prompt; None: nobody is there."""
+    if isinstance(answer, Text) and not approval:
+        return answer.text
+    if answer is None and not approval:
+        return None
+    yes, no = ("yes", "no") if "yes" in prompt.lower() else ("y", "n")
+    return yes if answer is not None and _is_yes(answer) else no
+
+
+def _is_yes(answer: Answer) -> bool:
+    return isinstance(answer, Approved) or (isinstance(answer, Text) and answer.text.lower() in ("y", "yes", "approve"))
 
 
 def spoken(answer: Answer) -> str:
