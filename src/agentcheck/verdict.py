@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agentcheck.check import KINDS, Check
 from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
 from agentcheck.score import combine
+from agentcheck.trace import Event
 
 if TYPE_CHECKING:
     from agentcheck.lab import Lab
@@ -51,7 +52,7 @@ def _no_kind(check: Check) -> Finding:
 def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
     lab.begin(kind)
     try:
-        check.judge(lab)
+        found = check.judge(lab)
     except AssertionError as failed:
         message, detail = _said(failed)
         return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail=detail)
@@ -63,7 +64,7 @@ def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
         where = _innermost(error)
         broke = HarnessError(f"agentcheck broke while judging this: {type(error).__name__}: {error} ({where})")
         return _finding(lab, check, kind, Outcome.ERROR, broke.message)
-    return _finding(lab, check, kind, Outcome.PASS, check.title)
+    return _finding(lab, check, kind, Outcome.PASS, found or check.title)
 
 
 def _finding(
@@ -72,12 +73,20 @@ def _finding(
     trace = lab.cited.trace
     path = str(trace.path) if trace is not None and trace.path else next(iter(_paths(lab)), None)
     evidence: list[dict[str, Any]] = [
-        {"trace": path, "seq": event.seq, "text": event.type}
+        {"trace": path, "seq": event.seq, "text": _in_words(event)}
         for path, event in zip(_paths(lab), lab.cited.events, strict=True)
     ]
     if detail:
-        evidence.append({"trace": path, "seq": -1, "text": detail[:_EXCERPT]})
+        evidence.append({"trace": path, "text": detail[:_EXCERPT]})
     return Finding(check.id, outcome, message, tuple(evidence), path, mend=mend, kinds=kind)
+
+
+def _in_words(event: Event) -> str:
+    """An event as one line: its type, and what it is about."""
+    about = [event.data[k] for k in ("tool", "n", "kind", "status", "what", "name", "failure") if event.data.get(k)]
+    shown = next((event.data[k] for k in ("message", "arguments", "text", "value", "detail") if event.data.get(k)), "")
+    text = " ".join(str(part) for part in (event.type, *about, shown) if part != "")
+    return text if len(text) <= 160 else text[:157] + "..."
 
 
 def _paths(lab: "Lab") -> list[str]:

@@ -117,7 +117,8 @@ def _violation(row: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     everything = verbosity > 0
     yield from _field("", row["statement"], paper)
     yield from _field("Seen", row["message"], paper, None if everything else _MESSAGE_LINES)
-    items = row["evidence"] if everything else row["evidence"][:_EVIDENCE_ITEMS]
+    pointers = [item for item in row["evidence"] if "seq" in item]
+    items = row["evidence"] if everything else (pointers or row["evidence"])[:_EVIDENCE_ITEMS]
     for item in items:
         yield from _field("", _pointed(item), paper, None if everything else _EVIDENCE_LINES)
     if len(items) < len(row["evidence"]):
