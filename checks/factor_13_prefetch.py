@@ -12,7 +12,7 @@ FEWEST = 3  # runs before anything is said to be so every time
     "F13-predictable-fetch-is-prefetched",
     Severity.MAY,
     "W",
-    title="no recorded run begins with a call that could have been made beforehand",
+    title="recorded runs do not all begin with the same call",
     failure="every recorded run begins with the same call",
     remedy="make that call in code before the first model call, and put its result into the first request",
     reaches="three recorded runs, each with a reply of a model",
