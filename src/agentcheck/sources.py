@@ -13,16 +13,18 @@ from agentcheck.passages import Rows, rows, words
 
 LARGEST: Final = 2 * 2**20  # bytes of one file
 MOST_BYTES: Final = 96 * 2**20  # read in one search
-TEXT: Final = frozenset(
-    ".md .mdx .txt .rst .prompt .prompty .poml .baml .jinja .jinja2 .j2 .tmpl .tpl .mustache .hbs .liquid .html .xml "
-    ".yaml .yml .toml .json .ini .cfg .csv .js .mjs .cjs .ts .tsx .jsx .go .rs .rb .java .kt .php .cs .sh".split()
+_DOCUMENTS: Final = (".md", ".mdx", ".txt", ".rst", ".html", ".xml", ".csv", ".yaml", ".yml", ".toml", ".json", ".ini")
+_TEMPLATES: Final = (".prompt", ".prompty", ".poml", ".baml", ".jinja", ".jinja2", ".j2", ".tmpl", ".mustache", ".hbs")
+_PROGRAMS: Final = (".js", ".mjs", ".ts", ".tsx", ".jsx", ".go", ".rs", ".rb", ".java", ".kt", ".php", ".cs", ".sh")
+TEXT: Final = frozenset((*_DOCUMENTS, *_TEMPLATES, *_PROGRAMS))
+_TOOLING: Final = (".git", ".hg", ".svn", ".tox", ".nox", "__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache")
+_INSTALLED: Final = (".venv", "venv", "node_modules", "site-packages", "dist-packages", "build", "dist")
+# Copies of what was sent are no source of it.
+_COPIES: Final = ("cassettes", "recordings", "__snapshots__", ".agentcheck", ".hypothesis", "htmlcov")
+SKIPPED: Final = frozenset((*_TOOLING, *_INSTALLED, *_COPIES))
+_PLACEHOLDER: Final = re.compile(
+    r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[^{}\n]{0,80}\}|\$\{?\w+\}?|%\(\w+\)[sdr]|%[sdr]\b|<\w+>"
 )
-# Copies of what was sent are no source of it: recordings and reports, and what tools leave behind.
-SKIPPED: Final = frozenset(
-    ".git .hg .svn .tox .nox .venv venv node_modules site-packages dist-packages __pycache__ .mypy_cache .pytest_cache "
-    ".ruff_cache .hypothesis .agentcheck cassettes recordings __snapshots__ build dist htmlcov".split()
-)
-_PLACEHOLDER: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|\{[^{}\n]{0,80}\}|\$\{?\w+\}?|%\(\w+\)[sdr]|%[sdr]\b|<\w+>")
 _ESCAPE: Final = re.compile(r"\\[nrtbf]")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from agentcheck.stage.bind import CannotBind
 from agentcheck.stage.tools import named, plain
 
 
@@ -42,6 +43,8 @@ def _shown(reference: str, call: Callable[[Any], Any]) -> dict[str, Any]:
         return {"shown": plain(call(named(reference)))}
     except _NotReached as error:
         return {"other": str(error)}
+    except CannotBind as error:
+        return {"missing": str(error)}
     except Exception as error:  # the view is the user's code
         return {"broken": f"{reference} raised {type(error).__name__}: {error}"[:300]}
 
