@@ -1,6 +1,7 @@
 """What the model can choose from: whether it is described, and whether it stays the same from turn to turn."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -95,8 +96,8 @@ def unexplained(trace: Trace, earlier: Event, later: Event) -> str | None:
     """How the choice differs between two requests, in words, where the model was not told of it in between."""
     before, after = _choice(earlier.request), _choice(later.request)
     between = trace.of("model_reply", after=earlier, before=later, session=later.session)
-    told = later.request.text("system") + "".join(told_after(trace, e) for e in between)
-    moved = [n for n in (before.keys() ^ after.keys()) if n not in told]
+    told = "\n".join(told_after(trace, e) for e in between)
+    moved = sorted(n for n in before.keys() ^ after.keys() if not re.search(rf"\b{re.escape(n)}\b", told))
     if moved:
         return f"{moved[0]} {'came' if moved[0] in after else 'went'} without a word"
     changed = [n for n in before.keys() & after.keys() if _new_texts(before[n], after[n], told)]

@@ -105,12 +105,13 @@ def _constants(part: Mapping[str, Any]) -> list[str]:
 def _without(schema: Mapping[str, Any], key: str, root: Mapping[str, Any]) -> dict[str, Any]:
     """The schema of an intent's arguments: the object without the field that names it."""
     properties = schema.get("properties", {})
+    said = schema.get("description") or _resolved(properties[key], root).get("description", "")
     inside = _inside(properties, key, root)
     if inside is not None:
-        return {**_resolved(properties[inside], root), "$defs": root.get("$defs", {})}
+        held = _resolved(properties[inside], root)
+        return {**held, "description": said or held.get("description", ""), "$defs": root.get("$defs", {})}
     rest = {k: v for k, v in properties.items() if k != key}
     required = [r for r in schema.get("required", []) if r != key]
-    said = schema.get("description") or _resolved(properties[key], root).get("description", "")
     whole = {**schema, "description": said, "type": "object", "properties": rest, "required": required}
     return {**whole, "$defs": root["$defs"]} if "$defs" in root else whole
 

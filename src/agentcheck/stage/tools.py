@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from agentcheck.stage import bind as binder
-from agentcheck.stage import clock, values
+from agentcheck.stage import beneath, clock, values
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.target import Target, ToolBinding
@@ -38,14 +38,18 @@ class Toolbox:
 
     def bind(self, tool: str) -> dict[str, Any]:
         """Bind one tool and say what can be done with it."""
-        if tool not in self.bound:
-            try:
-                self.bound[tool] = binder.bind(tool, self._function(tool), self._dispatch)
-                self._bind_beneath(tool)
-            except binder.CannotBind as error:
-                return {"bound": False, "why": str(error)}
-        found = self.bound[tool]
+        try:
+            found = self.place(tool)
+        except binder.CannotBind as error:
+            return {"bound": False, "why": str(error)}
         return {"bound": binder.is_bound(found), "why": "", **describe(found.original), "value": self._has_value(tool)}
+
+    def place(self, tool: str) -> binder.Bound:
+        """Put ourselves in the place of one tool's function. Raises CannotBind."""
+        if tool not in self.bound:
+            self.bound[tool] = binder.bind(tool, self._function(tool), self._dispatch)
+            self._bind_beneath(tool)
+        return self.bound[tool]
 
     def bind_approval(self) -> None:
         """Bind the user's own function that asks for approval, where one is declared."""
@@ -91,7 +95,7 @@ class Toolbox:
             return self._play_async(bound, args, kwargs)
         call, verdict = self._ask(bound, args, kwargs)
         if verdict["do"] == "hang":
-            clock.really_sleep(FOREVER)
+            self._hang(bound)
         if verdict["do"] in ("real", "beneath"):
             return self._run(bound, call, verdict, args, kwargs)
         return self._settle(bound, call, verdict)
@@ -104,6 +108,12 @@ class Toolbox:
         if verdict["do"] in ("real", "beneath"):
             return await self._run_async(bound, call, verdict, args, kwargs)
         return self._settle(bound, call, verdict)
+
+    def _hang(self, bound: binder.Bound) -> None:
+        """Never return; where nothing here could end the call, the lab need not wait to see it."""
+        if beneath.is_stuck():
+            self.link.ask("stuck", tool=bound.tool)
+        clock.really_sleep(FOREVER)
 
     def _ask(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         arguments = plain(bound.arguments(args, kwargs))
@@ -177,13 +187,21 @@ class Toolbox:
             return bound.original(*args, **kwargs)
         self.link.ask("fault_fired", fault=failure["fault"])
         if failure["how"] == "hang":
-            clock.really_sleep(FOREVER)
-        if failure["how"] == "return":
-            return failure["value"]
-        response = http_response(bound.original.__module__, failure)
-        if response is not None:
-            return response
-        raise exception(failure)
+            return self._hang_beneath(bound, args, kwargs)
+        value = failure.get("value") if failure["how"] == "return" else self._broken(bound, failure)
+        return _awaited(value) if bound.is_async else value
+
+    def _broken(self, bound: binder.Bound, failure: Mapping[str, Any]) -> Any:
+        response = beneath.http_response(bound.original.__module__, failure)
+        if response is None:
+            raise exception(failure)
+        return response
+
+    def _hang_beneath(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        late = beneath.time_out(bound, args, kwargs, self.target.limits.seconds)
+        if late is not None:
+            raise late
+        return clock.really_sleep_async(FOREVER) if bound.is_async else self._hang(bound)
 
     def _dispatch_approval(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         verdict = self.link.ask("approval", function=bound.tool, arguments=plain(bound.arguments(args, kwargs)))
@@ -273,22 +291,6 @@ def exception(verdict: Mapping[str, Any]) -> BaseException:
     return kind(message) if isinstance(kind, type) and issubclass(kind, BaseException) else RuntimeError(message)
 
 
-def http_response(module: str, failure: Mapping[str, Any]) -> Any:
-    """An error response of the HTTP client beneath, where a status is to be seen and the client is known."""
-    status, client = failure.get("status"), module.partition(".")[0]
-    if not status:
-        return None
-    text = str(failure.get("message", ""))
-    if client in ("httpx", "httpx2"):
-        library = importlib.import_module(client)
-        return library.Response(status, text=text, request=library.Request("POST", "http://tool.invalid/"))
-    if client == "requests":
-        response = importlib.import_module("requests").Response()
-        response.status_code, response._content, response.url = status, text.encode(), "http://tool.invalid/"
-        return response
-    return None
-
-
 def describe(function: types.FunctionType) -> dict[str, Any]:
     """What the function's own body deals with, and what it takes."""
     return {
@@ -327,13 +329,18 @@ def _looks_at_arguments(tree: ast.AST, code: types.CodeType) -> bool:
     """Whether a branch on a parameter ends the call, or something is called that validates."""
     parameters = set(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
     for node in ast.walk(tree):
-        if isinstance(node, (ast.If, ast.Assert)) and parameters & {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}:
-            return isinstance(node, ast.Assert) or any(isinstance(n, (ast.Raise, ast.Return)) for n in ast.walk(node))
-        if isinstance(node, ast.Call):
+        if isinstance(node, (ast.If, ast.Assert)) and parameters & _names(node.test):
+            if isinstance(node, ast.Assert) or any(isinstance(n, (ast.Raise, ast.Return)) for n in ast.walk(node)):
+                return True
+        elif isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             if "validate" in called.lower() or called == "parse_obj":
                 return True
     return False
+
+
+def _names(tree: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
 
 
 def plain(value: Any) -> Any:
