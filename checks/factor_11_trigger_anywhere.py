@@ -1,6 +1,6 @@
 """Factor 11: trigger from anywhere, meet users where they are."""
 
-from agentcheck import deliveries
+from agentcheck import deliveries, humans
 from agentcheck.check import Severity, check
 from agentcheck.envelopes import Envelope
 from agentcheck.finding import Untestable
@@ -20,7 +20,7 @@ def launch_is_plain_data(lab: Lab) -> None:
     """What needs somebody at a terminal cannot be started by a webhook, a queue or a schedule."""
     run = lab.happy()
     typed = run.first("asked", via="input")
-    assert typed is None, lab.seen(f"it asked somebody at a terminal: {typed and typed['text']!r}", typed)
+    assert typed is None, lab.seen(f"it asked somebody at a terminal{humans.quoted(typed)}", typed)
     ended = run.reach("finished", status="finished", why=f"the run did not come to its end: {run.status}")
     assert ended["plain"], lab.seen(f"its answer is no data: {str(ended['result'])[:120]}", ended)
     answer = ended["result"] if ended["result"] is not None else ended.get("state")

@@ -57,6 +57,11 @@ def says_question(value: Any) -> bool:
     return any(QUESTION in leaf for leaf in leaves(value))
 
 
+def quoted(asked: Event | None) -> str:
+    """What somebody was asked at a terminal, where the prompt is known."""
+    return f": {asked['text'].strip()!r}" if asked is not None and asked["text"].strip() else ""
+
+
 # --- approvals -----------------------------------------------------------------------------------
 
 
@@ -65,14 +70,20 @@ def first_question(run: Trace) -> Event | None:
     return run.first("asked", after=run.reach("model_reply"))
 
 
-def was_asked(run: Trace, tool: str) -> tuple[Event, Event]:
-    """The question whether `tool` may run, and the answer. Raises Untestable where nobody was asked or answered."""
+def asked_for(run: Trace, tool: str) -> Event:
+    """The question whether `tool` may run. Raises Untestable where nobody was asked, or only afterwards."""
     called, asked = run.first("tool_called", tool=tool), first_question(run)
-    if asked is None and called is not None:
-        raise Untestable(f"follows from F07-approval-gates-effect: {tool} runs and nobody is asked", trace=run)
+    if called is not None and (asked is None or called.seq < asked.seq):
+        raise Untestable(f"follows from F07-approval-gates-effect: {tool} runs before anybody is asked", trace=run)
     if asked is None:
         raise NotReached(f"{tool} was decided on, and neither ran nor was anybody asked", trace=run, mend=_VISIBLE)
-    return asked, run.reach("answered", after=asked, why=f"nobody answered the question about {tool}")
+    return asked
+
+
+def answered_for(run: Trace, tool: str) -> Event:
+    """The answer to the question whether `tool` may run. Raises Untestable likewise."""
+    why = f"nobody answered the question about {tool}"
+    return run.reach("answered", after=asked_for(run, tool), why=why)
 
 
 UNSEEN = ' (if a function of yours asks, name it: approve = "module:function")'
