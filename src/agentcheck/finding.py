@@ -7,6 +7,8 @@ from typing import Any
 
 
 class Outcome(StrEnum):
+    """How a check ended; only pass and fail are verdicts."""
+
     PASS = "pass"
     FAIL = "fail"
     NOT_APPLICABLE = "not_applicable"
