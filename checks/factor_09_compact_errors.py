@@ -8,7 +8,8 @@ from agentcheck.ending import cut_off, unclear
 from agentcheck.faults import Hangs, Http, Raises, Reset, Returns, TimesOut, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.habits import quiet
-from agentcheck.hearsay import heard, names_the_failure, speaks_of_failure, stack_trace, tied
+from agentcheck.hearsay import heard, names_the_failure, setback, speaks_of_failure, stack_trace, tied
+from agentcheck.hearsay import how as how_it_failed
 from agentcheck.lab import Lab, Run
 from agentcheck.oddities import odd_results
 from agentcheck.scenario import together
@@ -35,11 +36,11 @@ def error_reaches_model(lab: Lab) -> None:
     """A model that does not see the error believes that the step worked, and builds on it."""
     for how in FAILURES:
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
-        failed = run.reach("tool_failed", tool=lab.tool)
+        failed = setback(run, lab.tool)
         following = run.next_request(failed)
-        assert following is not None, lab.seen(f"after {_told(failed)} the model was not asked again", failed, run.finished)
-        assert speaks_of_failure(heard(run, failed), failed), lab.seen(
-            f"{_told(failed)}, and the next request says nothing of it: {heard(run, failed)[:80]!r}", failed, following
+        assert following is not None, lab.seen(f"after {how_it_failed(run, failed)} the model was not asked again", failed, run.finished)
+        assert _says_so(run, failed), lab.seen(
+            f"{how_it_failed(run, failed)}, and the next request says nothing of it: {heard(run, failed)[:80]!r}", failed, following
         )
     if _calls_together(lab):
         _one_of_two(lab)
@@ -50,7 +51,7 @@ def _one_of_two(lab: Lab) -> None:
     failed, worked = run.first("tool_failed"), run.first("tool_returned")
     if failed is None or worked is None or not tied(run, worked):
         return  # an agent that takes one call at a time
-    assert tied(run, failed) and speaks_of_failure(heard(run, failed), failed), lab.seen(
+    assert tied(run, failed) and _says_so(run, failed), lab.seen(
         "of two calls in one reply the first failed, and what answers it does not say so", failed, worked
     )
 
@@ -73,7 +74,7 @@ def error_is_compact(lab: Lab) -> None:
     """A stack trace in the context costs tokens at every later turn and drowns what the model needs."""
     for how in (Raises(FLOOD), BROKEN):
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
-        failed = run.reach("tool_failed", tool=lab.tool)
+        failed = setback(run, lab.tool)
         run.reach("model_request", after=failed, why=f"after {lab.tool} failed the model was not asked again")
         told, limit = heard(run, failed, quoting=FAILURE), lab.target.limits.error_characters
         assert len(told) <= limit or how is BROKEN, lab.seen(
@@ -95,14 +96,14 @@ def error_names_the_tool(lab: Lab) -> None:
     """A model that reads only "error" cannot tell a wrong argument from a service that is down."""
     for how in (Http(503), SILENT):
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
-        failed = run.reach("tool_failed", tool=lab.tool)
+        failed = setback(run, lab.tool)
         run.reach("model_request", after=failed, why=f"after {lab.tool} failed the model was not asked again")
         told = heard(run, failed)
         assert tied(run, failed) or lab.tool in told, lab.seen(
             f"the model is not told which tool failed: {told[:120]!r}", failed
         )
-        assert names_the_failure(told, failed), lab.seen(
-            f"{_told(failed)}, and the model is not told how: {told[:120]!r}", failed, run.next_request(failed)
+        assert names_the_failure(run, failed, told), lab.seen(
+            f"{how_it_failed(run, failed)}, and the model is not told how: {told[:120]!r}", failed, run.next_request(failed)
         )
 
 
@@ -126,7 +127,7 @@ def error_holds_no_secret(lab: Lab) -> None:
     password, token, key = secrets.values()
     message = f"registry-7 refused: password {password}; Authorization: Bearer {token}; api_key={key}"
     run = lab.run(lab.call(), faults=ToolFails(lab.tool, Raises(message)))
-    failed = run.reach("tool_failed", tool=lab.tool)
+    failed = setback(run, lab.tool)
     run.reach("model_request", after=failed, why=f"after {lab.tool} failed the model was not asked again")
     for request in run.of("model_request", after=failed):
         sent = request.request.text()
@@ -148,12 +149,12 @@ def error_is_not_retried_silently(lab: Lab) -> None:
     """A time-out may have taken effect: a retry that nobody sees does the thing twice, and hides that it is failing."""
     for how in (*FAILURES, Reset()):
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
-        failed = run.reach("tool_failed", tool=lab.tool)
+        failed = setback(run, lab.tool)
         following = run.next_request(failed)
         times = len(run.of("tool_called", tool=lab.tool, before=following))
         shown = following is not None and _says_how_often(told_after(run, failed), times)
         assert times == 1 or shown, lab.seen(
-            f"{_told(failed)}, and was run {times} times for one decision of the model, which was not told",
+            f"{how_it_failed(run, failed)}, and was run {times} times for one decision of the model, which was not told",
             *run.of("tool_called", tool=lab.tool, before=following),
         )
 
@@ -175,7 +176,7 @@ def repeated_errors_escalate(lab: Lab) -> None:
     """Without a threshold a stubborn model spins until the money or the patience is spent."""
     broken = ToolFails(lab.tool, BROKEN, times=None)
     run = lab.run(lab.call(), then=lab.call(), faults=broken, humans=quiet(lab))
-    failed = run.reach("tool_failed", tool=lab.tool)
+    failed = setback(run, lab.tool)
     asked = next((e for e in run.of("asked", after=failed) if e["kind"] != "approval"), None)
     calls, limit = run.of("tool_called", tool=lab.tool, before=asked), lab.target.limits.consecutive_failures
     assert len(calls) <= limit, lab.seen(
@@ -200,7 +201,7 @@ def counter_resets_on_success(lab: Lab) -> None:
     failures = lab.target.limits.consecutive_failures + 1
     turns = [lab.call()] * (2 * failures)
     run = lab.run(*turns, faults=ToolFails(lab.tool, BROKEN, times=None, every=2))
-    failed = run.reach("tool_failed", tool=lab.tool)
+    failed = setback(run, lab.tool)
     _insist_on_answer(run, failed)
     gave_up = next((e for e in run.of("asked", after=failed) if e["kind"] != "approval"), None)
     calls = run.of("tool_called", tool=lab.tool, before=gave_up)
@@ -227,9 +228,8 @@ def hang_times_out(lab: Lab) -> None:
     run = lab.run(lab.call(), faults=ToolFails(lab.tool, Hangs()))
     hung = run.reach("fault_fired", why=f"{lab.tool} was never made to hang")
     called = run.of("tool_called", tool=lab.tool, before=hung)[-1]
-    assert not cut_off(run), lab.seen(
-        f"{lab.tool} never answered, and the run waited until its {lab.target.limits.seconds:g} s were over", called, run.finished
-    )
+    waited = f"{lab.tool} never answered, and the run waited until its {lab.target.limits.seconds:g} s were over"
+    assert not cut_off(run), lab.seen((run.finished or hung).get("reason") or waited, called, run.finished)
     following = run.next_request(hung)
     if following is None:
         reason = None if run.of("asked", after=hung) else unclear(run, lab.happy())
@@ -280,10 +280,9 @@ def _says_done(run: Run) -> bool:
 # --- what several of them ask ---------------------------------------------------------------------
 
 
-def _told(failed: Event) -> str:
-    """A failure for people."""
-    message = f": {failed['message'][:60]}" if failed["message"] else ""
-    return f"{failed['tool']} failed ({failed['kind']}{message})"
+def _says_so(run: Run, failed: Event) -> bool:
+    told = heard(run, failed)
+    return speaks_of_failure(told) or names_the_failure(run, failed, told)
 
 
 def _insist_on_answer(run: Run, struck: Event) -> None:

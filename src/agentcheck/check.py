@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 if TYPE_CHECKING:
     from agentcheck.lab import Lab
 
-Judge: TypeAlias = Callable[["Lab"], None]
+Judge: TypeAlias = Callable[["Lab"], str | None]  # what was found where it holds; None: the title says it
 
 
 class Severity(StrEnum):

@@ -21,6 +21,20 @@ _TIME: Final = re.compile(r"time[sd]?[ -]?out|timeout|time limit|deadline|too lo
 _WORD: Final = re.compile(r"[\w-]{5,}")
 
 
+def setback(trace: Trace, tool: str) -> Event:
+    """How the failure of this tool came to the agent: an exception, or, where the tool's own body dealt with
+    what was injected beneath it, the result that it made of that. Raises NotReached where there is none."""
+    struck = trace.reach("fault_fired", why=f"{tool} was never made to fail")
+    failed = trace.first("tool_failed", tool=tool)
+    return failed or trace.reach("tool_returned", after=struck, tool=tool, why=f"no failure of {tool} reached the agent")
+
+
+def how(trace: Trace, failed: Event) -> str:
+    """A failure for people: kind and message."""
+    kind, message = _said_of(trace, failed)
+    return f"{failed['tool']} failed ({kind}{': ' if kind and message else ''}{message[:60]})"
+
+
 def heard(trace: Trace, failed: Event, *, quoting: str = "") -> str:
     """What the next request says anew of the call that this event belongs to.
 
@@ -47,18 +61,27 @@ def wire_id(trace: Trace, event: Event) -> str | None:
     return (called["wire"] or None) if called is not None else None
 
 
-def speaks_of_failure(text: str, failed: Event | None = None) -> bool:
-    """Whether a text says that something failed: in general words, or with those of the failure itself."""
-    return bool(_FAILURE.search(text)) or (failed is not None and names_the_failure(text, failed))
+def speaks_of_failure(text: str) -> bool:
+    """Whether a text says, in whatever words, that something failed."""
+    return bool(_FAILURE.search(text))
 
 
-def names_the_failure(text: str, failed: Event) -> bool:
+def names_the_failure(trace: Trace, failed: Event, text: str) -> bool:
     """Whether a text says how it failed: the kind, a word of the message, or the HTTP status."""
-    said, kind, message = text.lower(), _bare(failed["kind"]), str(failed["message"])
+    kind, message = _said_of(trace, failed)
+    said, kind = text.lower(), _bare(kind)
     if kind and kind in _bare(text) or ("timeout" in kind and _TIME.search(text)):
         return True
     words = [word for word in _WORD.findall(message.lower()) if not _FAILURE.fullmatch(word)]
     return any(word in said for word in [*words, *re.findall(r"\b[45]\d\d\b", message)])
+
+
+def _said_of(trace: Trace, failed: Event) -> tuple[str, str]:
+    """Kind and message of a failure; of one beneath the tool's body, those that were injected."""
+    if failed.type == "tool_failed":
+        return str(failed["kind"]), str(failed["message"])
+    injected = trace.of("fault_fired", before=failed)[-1]["fault"].partition("how=")[2].partition("times=")[0]
+    return "", " ".join(a or b for a, b in re.findall(r"'([^']*)'|status=(\d+)", injected))
 
 
 def stack_trace(text: str) -> str | None:

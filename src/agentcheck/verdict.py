@@ -71,7 +71,8 @@ def _finding(
     lab: "Lab", check: Check, kind: str, outcome: Outcome, message: str, *, mend: str = "", detail: str = ""
 ) -> Finding:
     trace = lab.cited.trace
-    path = str(trace.path) if trace is not None and trace.path else next(iter(_paths(lab)), None)
+    last = str(trace.path) if trace is not None and trace.path else None
+    path = next(iter(_paths(lab)), last)
     evidence: list[dict[str, Any]] = [
         {"trace": path, "seq": event.seq, "text": _in_words(event)}
         for path, event in zip(_paths(lab), lab.cited.events, strict=True)

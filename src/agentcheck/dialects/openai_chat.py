@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
+from agentcheck import spending
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.dialects.streams import Calls, deltas
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
@@ -29,7 +30,6 @@ _FINISH: Final = {
 _REASON: Final = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
 _ERRORS: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found"}
 _APART: Final = frozenset({"messages", "tools", "functions", "stream"})
-_USAGE: Final = {"prompt_tokens": 8, "completion_tokens": 4, "total_tokens": 12}
 _CREATED: Final = 1_700_000_000  # no clock in a reply: two runs of one script differ in ids alone
 
 
@@ -165,11 +165,18 @@ def reply(decision: Decision, request: Request) -> WireReply:
     reason = "function_call" if legacy and reason == "tool_calls" else reason
     message = {"role": "assistant", "content": decision.text or (None if decision.calls else ""), "refusal": None}
     message |= _written(decision.calls, legacy=legacy)
+    usage = _usage(decision, request)
     if request.stream:
-        return _stream(head, message, reason, request)
+        return _stream(head, message, reason, request, usage)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-    body = head | {"object": "chat.completion", "choices": [choice], "usage": _USAGE}
+    body = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
     return _json_reply(200, body)
+
+
+def _usage(decision: Decision, request: Request) -> dict[str, int]:
+    """What a call cost: an agent that keeps account of it must see figures that grow as real ones do."""
+    asked, answered = spending.sent(request), spending.said(decision)
+    return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
 
 
 def _json_reply(status: int, body: Any, extra: Mapping[str, str] | None = None) -> WireReply:
@@ -191,12 +198,14 @@ def _settled(finish: str, has_calls: bool) -> str:
     return ("calls" if has_calls else "stop") if finish in ("stop", "calls") else finish
 
 
-def _stream(head: dict[str, Any], message: dict[str, Any], reason: str, request: Request) -> WireReply:
+def _stream(
+    head: dict[str, Any], message: dict[str, Any], reason: str, request: Request, usage: dict[str, int]
+) -> WireReply:
     with_usage = _mapping(request.settings.get("stream_options")).get("include_usage") is True
     head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
     payloads = [_chunk(head, delta) for delta in deltas(message)] + [_chunk(head, {}, reason)]
     if with_usage:
-        payloads.append(head | {"choices": [], "usage": _USAGE})
+        payloads.append(head | {"choices": [], "usage": usage})
     events = tuple(b"data: " + json_bytes(payload) + b"\n\n" for payload in payloads)
     return WireReply(200, {"content-type": "text/event-stream; charset=utf-8"}, (*events, b"data: [DONE]\n\n"))
 

@@ -1,0 +1,60 @@
+"""Failures beneath a tool's body, in the form in which the function there would have given them."""
+
+import importlib
+import signal
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from agentcheck.stage import bind as binder
+
+
+def http_response(module: str, failure: Mapping[str, Any]) -> Any:
+    """An error response of the HTTP client beneath, where a status is to be seen and the client is known."""
+    status, client = failure.get("status"), module.partition(".")[0]
+    if not status:
+        return None
+    text = str(failure.get("message", ""))
+    if client in ("httpx", "httpx2"):
+        library = importlib.import_module(client)
+        return library.Response(status, text=text, request=library.Request("POST", "http://tool.invalid/"))
+    if client == "requests":
+        response = importlib.import_module("requests").Response()
+        response.status_code, response._content, response.url = status, text.encode(), "http://tool.invalid/"
+        return response
+    return None
+
+
+def time_out(bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any], longest: float) -> Exception | None:
+    """What the function raises when it gets no answer, where it was told to wait at most `longest` seconds."""
+    seconds = _seconds(_patience(bound, args, kwargs))
+    if seconds is None or seconds > longest:
+        return None
+    client = bound.original.__module__.partition(".")[0]
+    if client in ("httpx", "httpx2", "requests"):
+        library = importlib.import_module(client)
+        kind = getattr(library, "ReadTimeout", None) or library.exceptions.ReadTimeout
+        return kind("timed out")  # type: ignore[no-any-return]
+    if client == "subprocess":
+        return importlib.import_module("subprocess").TimeoutExpired(args[0] if args else "", seconds)  # type: ignore[no-any-return]
+    return TimeoutError("timed out")
+
+
+def _patience(bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """The `timeout` with which the function was called, that of its client object included."""
+    given = bound.arguments(args, kwargs).get("timeout")
+    if given is None or type(given).__name__ == "UseClientDefault":
+        return getattr(args[0], "timeout", None) if args and "timeout" not in kwargs else None
+    return given
+
+
+def _seconds(timeout: Any) -> float | None:
+    if isinstance(timeout, (tuple, list)):
+        timeout = timeout[-1] if timeout else None
+    timeout = getattr(timeout, "read", timeout)
+    return float(timeout) if isinstance(timeout, (int, float)) else None
+
+
+def is_stuck() -> bool:
+    """Whether nothing in this process could end a call that never returns: no other thread, and no timer."""
+    return threading.active_count() == 1 and signal.getitimer(signal.ITIMER_REAL)[0] == 0
