@@ -14,7 +14,9 @@ from agentcheck.wording import told_after
 
 MOST_CALLS: Final = 200  # model calls of one run, where the target declares no bound
 RETRY_AFTER: Final = 7.0  # seconds, more than clients wait of themselves
-GUARD: Final = '[tool.agentcheck]\nguard = "module:function"  # your own; it is asked before a call acts, and can say no'
+GUARD: Final = (
+    '[tool.agentcheck]\nguard = "module:function"  # your own; it is asked before a call acts, and can say no'
+)
 
 
 @check(
@@ -38,16 +40,15 @@ def loop_is_bounded(lab: Lab) -> str:
     for habit, run in habits.items():
         _insist_on_loop(lab, run)
         count = len(run.requests())
-        assert count <= bound and not cut_off(run), lab.seen(
-            f"a model that {habit} was asked {count} times, and {_bound(lab)}", run.requests()[-1], run.finished
-        )
+        stopped = count <= bound and not cut_off(run)
+        assert stopped, lab.seen(f"a model that {habit} was asked {count} times; {_bound(lab)}", run.requests()[-1])
     counts = sorted(len(run.requests()) for run in habits.values())
     return f"a model that never finishes was stopped after {' and '.join(map(str, dict.fromkeys(counts)))} calls"
 
 
 def _bound(lab: Lab) -> str:
     declared = lab.target.limits.model_calls
-    return f"{declared} calls are the declared bound" if declared else f"agentcheck allows {MOST_CALLS} where none is declared"
+    return f"{declared} are the declared bound" if declared else f"{MOST_CALLS} are the most where none is declared"
 
 
 def _insist_on_loop(lab: Lab, run: Run) -> None:
@@ -57,7 +58,9 @@ def _insist_on_loop(lab: Lab, run: Run) -> None:
         raise NotReached("the run broke before its loop could be seen", trace=run)
     if run.status == "timeout" and len(run.requests()) <= (lab.target.limits.model_calls or MOST_CALLS):
         mend = "[tool.agentcheck.limits]\nseconds = 120"
-        raise Untestable(f"{len(run.requests())} model calls took all the time that a run may last", mend=mend, trace=run)
+        raise Untestable(
+            f"{len(run.requests())} model calls took all the time that a run may last", mend=mend, trace=run
+        )
 
 
 @check(
@@ -84,20 +87,30 @@ def model_outage_is_survived(lab: Lab) -> None:
 
 
 def _named(how: ModelFailure) -> str:
-    return f"HTTP {how.status}" if isinstance(how, Http) else "time-out" if isinstance(how, TimesOut) else "connection lost"
+    return (
+        f"HTTP {how.status}"
+        if isinstance(how, Http)
+        else "time-out"
+        if isinstance(how, TimesOut)
+        else "connection lost"
+    )
 
 
 def _bad_hour(dropped: ModelFailure) -> Faults:
     """Two failures before each reply, so that every kind of failure is met and two retries are enough."""
     hours = NO_FAULTS
-    for place, how in zip((0, 1, 3, 4, 6, 7), (Http(500), Http(429), TimesOut(), Http(529), dropped, Reset()), strict=True):
+    for place, how in zip(
+        (0, 1, 3, 4, 6, 7), (Http(500), Http(429), TimesOut(), Http(529), dropped, Reset()), strict=True
+    ):
         hours = hours & ModelFails(how, after=place)
     return hours
 
 
 def _insist_on_survival(lab: Lab, run: Run, when: str) -> None:
     run.reach("fault_fired", why="the model was not asked again after a tool had run")
-    assert not cut_off(run), lab.seen(f"{when} it was asked {len(run.requests())} times, and there was no end", run.finished)
+    assert not cut_off(run), lab.seen(
+        f"{when} it was asked {len(run.requests())} times, and there was no end", run.finished
+    )
     assert run.status != "failed" or lab.kind != "R", lab.seen(f"{when} the reducer raised {_error(run)}", run.finished)
     twice = done_twice(run)
     assert twice is None, lab.seen(f"{when} {twice} was done twice for one decision", *run.of("effect", tool=twice))
@@ -165,15 +178,21 @@ def run_can_be_interrupted(lab: Lab) -> None:
     whole = lab.run(*turns)
     if len(whole.requests()) < 4:
         raise NotReached(f"the agent allows fewer than 3 calls of {lab.tool} in one run", trace=whole)
-    second = sum(e["tool"] not in (lab.target.human or ()) for e in whole.of("tool_called", before=whole.requests()[1])) + 2
+    second = (
+        sum(e["tool"] not in (lab.target.human or ()) for e in whole.of("tool_called", before=whole.requests()[1])) + 2
+    )
     run = lab.run(*turns, stop=Stop(second, ask=True))
     asked = run.reach("probe", name="asked_to_stop")
     resumed = run.first("resumed", after=asked)
     later = run.of("model_request", after=asked, before=resumed)
     assert len(later) <= 1, lab.seen(f"asked to stop, it made {len(later)} more model calls", asked, *later)
-    assert resumed is not None, lab.seen(f"asked to stop, the run ended as {run.status} {_error(run)}", asked, run.finished)
+    assert resumed is not None, lab.seen(
+        f"asked to stop, the run ended as {run.status} {_error(run)}", asked, run.finished
+    )
     assert run.status == whole.status, lab.seen(
-        f"stopped and resumed, the run ended as {run.status} {_error(run)}, undisturbed as {whole.status}", resumed, run.finished
+        f"stopped and resumed, the run ended as {run.status} {_error(run)}, undisturbed as {whole.status}",
+        resumed,
+        run.finished,
     )
     twice = done_twice(run)
     assert twice is None, lab.seen(f"stopped and resumed, {twice} was done twice for one decision", resumed)
@@ -225,7 +244,7 @@ def _cuts(lab: Lab) -> list[tuple[Turn, LengthLimit]]:
     "RCH",
     title="the declared token budget ends the run",
     failure="the run goes on after its token budget is spent",
-    remedy="add up the usage of each reply, and end the run with a clear status before the next call would exceed the budget",
+    remedy="add up the usage of each reply, and end the run with a clear status before the budget is exceeded",
     reaches="model calls that together cost twice the declared budget",
 )
 def spend_is_capped(lab: Lab) -> str:
@@ -234,14 +253,19 @@ def spend_is_capped(lab: Lab) -> str:
     if budget is None:
         raise NotApplicable("no token budget is declared (limits.tokens)")
     length = min(budget, 200_000)
-    turns = restless(lab, min(8 * budget // length + 4, lab.target.limits.model_calls or MOST_CALLS), text=_talk(length))
+    turns = restless(
+        lab, min(8 * budget // length + 4, lab.target.limits.model_calls or MOST_CALLS), text=_talk(length)
+    )
     run = lab.run(*turns, humans=quiet(lab))
     cost = spent(run)
     assert cost <= 2 * budget, lab.seen(
-        f"the run spent about {cost:,} tokens in {len(run.requests())} model calls; {budget:,} are the budget", run.finished
+        f"the run spent about {cost:,} tokens in {len(run.requests())} model calls; {budget:,} are the budget",
+        run.finished,
     )
     if cost < budget / 2 or cut_off(run):
-        raise NotReached(f"the run ended after about {cost:,} tokens, before the budget of {budget:,} was spent", trace=run)
+        raise NotReached(
+            f"the run ended after about {cost:,} tokens, before the budget of {budget:,} was spent", trace=run
+        )
     why = unclear(run, lab.happy())
     assert why is None, lab.seen(f"the budget ended the run as {run.status}, and {why}", run.finished)
     return f"the run ended after about {cost:,} of {budget:,} tokens"
@@ -263,7 +287,7 @@ def _talk(length: int) -> str:
     reaches="a call that the declared guard forbids",
 )
 def step_can_be_guarded(lab: Lab) -> None:
-    """Change freezes, budgets and business rules have to stand in code, at the one place where decisions become acts."""
+    """Change freezes and business rules have to stand in code, at the one place where decisions become acts."""
     guard = lab.target.guard
     if guard is None:
         raise Untestable("no function of your own that can veto a call is named", mend=GUARD)
@@ -275,4 +299,6 @@ def step_can_be_guarded(lab: Lab) -> None:
     if vetoed is None:
         raise NotReached(f"{guard} was never asked", trace=run)
     told = told_after(run, vetoed) or run.of("asked", after=vetoed) or unclear(run, lab.happy()) is None
-    assert told, lab.seen(f"{guard} forbade {lab.tool}, and neither the model nor a human was told", vetoed, run.finished)
+    assert told, lab.seen(
+        f"{guard} forbade {lab.tool}, and neither the model nor a human was told", vetoed, run.finished
+    )

@@ -5,7 +5,7 @@ from typing import Final
 
 from agentcheck.check import Severity, check
 from agentcheck.ending import cut_off, unclear
-from agentcheck.faults import Hangs, Http, Raises, Reset, Returns, TimesOut, ToolFails
+from agentcheck.faults import Hangs, Http, Raises, Reset, TimesOut, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.habits import quiet
 from agentcheck.hearsay import heard, names_the_failure, setback, speaks_of_failure, stack_trace, tied
@@ -38,9 +38,13 @@ def error_reaches_model(lab: Lab) -> None:
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = setback(run, lab.tool)
         following = run.next_request(failed)
-        assert following is not None, lab.seen(f"after {how_it_failed(run, failed)} the model was not asked again", failed, run.finished)
+        assert following is not None, lab.seen(
+            f"after {how_it_failed(run, failed)} the model was not asked again", failed, run.finished
+        )
         assert _says_so(run, failed), lab.seen(
-            f"{how_it_failed(run, failed)}, and the next request says nothing of it: {heard(run, failed)[:80]!r}", failed, following
+            f"{how_it_failed(run, failed)}, and the next request says nothing of it: {heard(run, failed)[:80]!r}",
+            failed,
+            following,
         )
     if _calls_together(lab):
         _one_of_two(lab)
@@ -51,7 +55,8 @@ def _one_of_two(lab: Lab) -> None:
     failed, worked = run.first("tool_failed"), run.first("tool_returned")
     if failed is None or worked is None or not tied(run, worked):
         return  # an agent that takes one call at a time
-    assert tied(run, failed) and _says_so(run, failed), lab.seen(
+    told = tied(run, failed) and _says_so(run, failed)
+    assert told, lab.seen(
         "of two calls in one reply the first failed, and what answers it does not say so", failed, worked
     )
 
@@ -89,7 +94,7 @@ def error_is_compact(lab: Lab) -> None:
     "RCHW",
     title="an error says which tool failed, and how",
     failure="an error does not say which tool failed, or how",
-    remedy='write the tool\'s name, the kind of the exception and its status into the error: f"{name} failed: {error!r}"',
+    remedy="write the tool's name and the exception's kind and status into the error: f\"{name} failed: {error!r}\"",
     reaches="a tool failure, and a model request after it",
 )
 def error_names_the_tool(lab: Lab) -> None:
@@ -103,7 +108,9 @@ def error_names_the_tool(lab: Lab) -> None:
             f"the model is not told which tool failed: {told[:120]!r}", failed
         )
         assert names_the_failure(run, failed, told), lab.seen(
-            f"{how_it_failed(run, failed)}, and the model is not told how: {told[:120]!r}", failed, run.next_request(failed)
+            f"{how_it_failed(run, failed)}, and the model is not told how: {told[:120]!r}",
+            failed,
+            run.next_request(failed),
         )
 
 
@@ -132,7 +139,9 @@ def error_holds_no_secret(lab: Lab) -> None:
     for request in run.of("model_request", after=failed):
         sent = request.request.text()
         leaked = next((what for what, secret in secrets.items() if secret[8:24] in sent), None)
-        assert leaked is None, lab.seen(f"{leaked}, which was in an error of {lab.tool}, is in a model request", request)
+        assert leaked is None, lab.seen(
+            f"{leaked}, which was in an error of {lab.tool}, is in a model request", request
+        )
 
 
 @check(
@@ -151,11 +160,11 @@ def error_is_not_retried_silently(lab: Lab) -> None:
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = setback(run, lab.tool)
         following = run.next_request(failed)
-        times = len(run.of("tool_called", tool=lab.tool, before=following))
-        shown = following is not None and _says_how_often(told_after(run, failed), times)
-        assert times == 1 or shown, lab.seen(
-            f"{how_it_failed(run, failed)}, and was run {times} times for one decision of the model, which was not told",
-            *run.of("tool_called", tool=lab.tool, before=following),
+        calls = run.of("tool_called", tool=lab.tool, after=run.first("model_reply"), before=following)
+        shown = following is not None and _says_how_often(told_after(run, failed), len(calls))
+        assert len(calls) == 1 or shown, lab.seen(
+            f"{how_it_failed(run, failed)}; it ran {len(calls)} times for one decision of the model, which was not told",
+            *calls,
         )
 
 
@@ -178,9 +187,11 @@ def repeated_errors_escalate(lab: Lab) -> None:
     run = lab.run(lab.call(), then=lab.call(), faults=broken, humans=quiet(lab))
     failed = setback(run, lab.tool)
     asked = next((e for e in run.of("asked", after=failed) if e["kind"] != "approval"), None)
-    calls, limit = run.of("tool_called", tool=lab.tool, before=asked), lab.target.limits.consecutive_failures
+    calls = run.of("tool_called", tool=lab.tool, after=run.first("model_reply"), before=asked)
+    limit = lab.target.limits.consecutive_failures
     assert len(calls) <= limit, lab.seen(
-        f"{lab.tool} failed {len(calls)} times in a row before anything changed; {limit} are the limit", *calls[: limit + 1]
+        f"{lab.tool} failed {len(calls)} times in a row before anything changed; {limit} are the limit",
+        *calls[: limit + 1],
     )
     _insist_on_answer(run, failed)
     reason = None if asked else "the run was cut off" if cut_off(run) else unclear(run, lab.happy())
@@ -220,7 +231,7 @@ def counter_resets_on_success(lab: Lab) -> None:
     "RCH",
     title="a tool that hangs is given up, and reported as an error",
     failure="a tool that hangs holds up the run for ever",
-    remedy="give every call a deadline (CallTool.deadline, asyncio.wait_for, a client's timeout) and report it as an error",
+    remedy="give every call a deadline (CallTool.deadline, asyncio.wait_for, a client's timeout); report it as an error",
     reaches="a tool that never answers",
 )
 def hang_times_out(lab: Lab) -> None:
@@ -247,7 +258,7 @@ def hang_times_out(lab: Lab) -> None:
     "RCH",
     title="after a failure, a success lets the run finish",
     failure="after a failure the agent does not get back on its feet",
-    remedy="keep errors as entries of the history, not as a state of the agent, and take any result that a tool can give",
+    remedy="keep errors as entries of the history, not as a state of the agent; take any result that a tool can give",
     reaches="a tool failure, then a success of the same tool, then the model's word that the job is done",
 )
 def agent_recovers(lab: Lab) -> None:
@@ -256,7 +267,9 @@ def agent_recovers(lab: Lab) -> None:
     _insist_on_end(lab, lab.run(*turns, faults=ToolFails(lab.tool, BROKEN)), len(turns), f"{lab.tool} failed once")
     odd = odd_results(lab)
     calls = len(odd.faults) + 1
-    _insist_on_end(lab, lab.run(*[lab.call()] * calls, faults=odd), calls, f"{lab.tool} failed and gave odd results by turns")
+    _insist_on_end(
+        lab, lab.run(*[lab.call()] * calls, faults=odd), calls, f"{lab.tool} failed and gave odd results by turns"
+    )
 
 
 def _insist_on_end(lab: Lab, run: Run, calls: int, what: str) -> None:

@@ -29,7 +29,7 @@ def cut_off(run: Trace) -> bool:
 def done_twice(run: Trace) -> str | None:
     """A tool that had more effects than the model decided on; None where there is none."""
     decided = Counter(e["tool"] for e in run.of("tool_called") if e["decision"] is not None)
-    had = Counter(e["tool"] for e in run.of("effect"))
+    had = Counter(e["tool"] for e in run.of("effect", after=run.first("model_reply")))  # not what it does of itself
     return next((tool for tool, count in had.items() if 0 < decided[tool] < count), None)
 
 

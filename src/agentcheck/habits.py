@@ -43,7 +43,12 @@ def cut_in_a_text(lab: Lab, tool: str) -> tuple[dict[str, Any], int] | None:
     """
     arguments, spec = dict(lab.arguments(tool)), lab.tools.get(tool)
     for name, value in arguments.items() if spec else ():
-        if isinstance(value, str) and len(value) > 2 and spec and _fits(spec.parameters, {**arguments, name: value[:-2]}):
+        if (
+            isinstance(value, str)
+            and len(value) > 2
+            and spec
+            and _fits(spec.parameters, {**arguments, name: value[:-2]})
+        ):
             last = {**{k: v for k, v in arguments.items() if k != name}, name: value}
             return last, len(json.dumps(value[-2:], ensure_ascii=False)[1:-1]) + len('"}')
     return None

@@ -1,6 +1,5 @@
 """What the model hears of a call that failed, whatever words the agent has for it."""
 
-import os
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -10,14 +9,17 @@ from agentcheck.trace import Event, Trace
 from agentcheck.wording import new_messages
 
 _FAILURE: Final = re.compile(
-    r"err(?:or|eur|ore|ado)\b|errors|fail|exception|unable|could ?n[o'’]t|can(?:not|['’]t)|did ?n[o'’]t (?:work|answer|succeed)|"
-    r"unavailable|not available|refus|denied|problem|trouble|wrong|broke|crash|abort|time[sd]?[ -]?out|unsuccessful|"
-    r"no (?:answer|response|reply)|deadline|too long|interrupted|fehl|gescheitert|échou|échec|fall[oó]|\berro\b|error|mislukt|fout|"
-    r"ошибк|сбой|не удал|błąd|nie udało|hata|başarısız|错误|錯誤|失败|失敗|异常|エラー|오류|실패",
+    r"err(?:or|eur|ore|ado)\b|errors|fail|exception|unable|could ?n[o'’]t|can(?:not|['’]t)|unavailable|not available|"
+    r"did ?n[o'’]t (?:work|answer|succeed)|refus|denied|problem|trouble|wrong|broke|crash|abort|unsuccessful|"
+    r"time[sd]?[ -]?out|no (?:answer|response|reply)|deadline|too long|interrupted|fehl|gescheitert|échou|échec|"
+    r"fall[oó]|\berro\b|mislukt|fout|ошибк|сбой|не удал|błąd|nie udało|hata|başarısız|"
+    r"错误|錯誤|失败|失敗|异常|エラー|오류|실패",
     re.IGNORECASE,
 )
 _TRACE: Final = re.compile(r'Traceback \(most recent call last\)|^\s*File "[^"\n]+", line \d+', re.MULTILINE)
-_TIME: Final = re.compile(r"time[sd]?[ -]?out|timeout|time limit|deadline|too long|no (?:answer|response|reply)", re.IGNORECASE)
+_TIME: Final = re.compile(
+    r"time[sd]?[ -]?out|timeout|time limit|deadline|too long|no (?:answer|response|reply)", re.IGNORECASE
+)
 _WORD: Final = re.compile(r"[\w-]{5,}")
 
 
@@ -26,7 +28,9 @@ def setback(trace: Trace, tool: str) -> Event:
     what was injected beneath it, the result that it made of that. Raises NotReached where there is none."""
     struck = trace.reach("fault_fired", why=f"{tool} was never made to fail")
     failed = trace.first("tool_failed", tool=tool)
-    return failed or trace.reach("tool_returned", after=struck, tool=tool, why=f"no failure of {tool} reached the agent")
+    return failed or trace.reach(
+        "tool_returned", after=struck, tool=tool, why=f"no failure of {tool} reached the agent"
+    )
 
 
 def how(trace: Trace, failed: Event) -> str:
@@ -70,7 +74,7 @@ def names_the_failure(trace: Trace, failed: Event, text: str) -> bool:
     """Whether a text says how it failed: the kind, a word of the message, or the HTTP status."""
     kind, message = _said_of(trace, failed)
     said, kind = text.lower(), _bare(kind)
-    if kind and kind in _bare(text) or ("timeout" in kind and _TIME.search(text)):
+    if (kind and kind in _bare(text)) or ("timeout" in kind and _TIME.search(text)):
         return True
     words = [word for word in _WORD.findall(message.lower()) if not _FAILURE.fullmatch(word)]
     return any(word in said for word in [*words, *re.findall(r"\b[45]\d\d\b", message)])
@@ -102,13 +106,18 @@ def _fresh(trace: Trace, event: Event) -> list[tuple[Message, str]]:
 def beyond(text: str, known: Sequence[str]) -> str:
     """What a text says that an earlier one, which it repeats for the most part, did not: some agents send one
     message that grows."""
-    nearest = max(known, key=lambda old: len(os.path.commonprefix([text, old])), default="")
-    shared = len(os.path.commonprefix([text, nearest]))
+    nearest = max(known, key=lambda old: _shared(text, old), default="")
+    shared = _shared(text, nearest)
     if not nearest or shared * 2 < len(nearest):
         return text
     rest, old = text[shared:], nearest[shared:]
-    closing = len(os.path.commonprefix([rest[::-1], old[::-1]]))
-    return rest[: len(rest) - closing]
+    return rest[: len(rest) - _shared(rest[::-1], old[::-1])]
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts have in common from their beginning."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _bare(text: str) -> str:

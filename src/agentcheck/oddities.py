@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from agentcheck.faults import NO_FAULTS, Faults, Http, Raises, Returns, ToolFails
+from agentcheck.faults import NO_FAULTS, Faults, Http, Raises, Returns, ToolFails, ToolFailure
 from agentcheck.lab import Lab
 
 HALF: Final = '{"items": [1, 2, '
@@ -12,7 +12,7 @@ NO_TEXT: Final = Raises("'utf-8' codec can't decode byte 0xff in position 0: inv
 def odd_results(lab: Lab) -> Faults:
     """Failures of `lab.tool`, each followed by an odd result of the type that the tool gives."""
     odd = [Returns(value) for value in _odd(lab)]
-    hows = [Http(404), *odd[:1], NO_TEXT, *odd[1:]]
+    hows: list[ToolFailure] = [Http(404), *odd[:1], NO_TEXT, *odd[1:]]
     found = NO_FAULTS
     for place, how in enumerate(hows):
         found = found & ToolFails(lab.tool, how, after=place)

@@ -75,7 +75,9 @@ def _raised_by(function: Any) -> Exception | None:
     for node in ast.walk(tree):
         raised = node.exc if isinstance(node, ast.Raise) else None
         name = raised.func if isinstance(raised, ast.Call) else raised
-        kind = function.__globals__.get(name.id, getattr(builtins, name.id, None)) if isinstance(name, ast.Name) else None
+        kind = (
+            function.__globals__.get(name.id, getattr(builtins, name.id, None)) if isinstance(name, ast.Name) else None
+        )
         if isinstance(kind, type) and issubclass(kind, Exception):
             return _made(kind)
     return None
