@@ -5,6 +5,7 @@ from agents import lab_of, written
 
 from agentcheck.finding import Untestable
 from agentcheck.scenario import Call, Turn
+from agentcheck.trace import Trace
 
 CLIENT = """
 import asyncio, functools, json
@@ -220,3 +221,16 @@ def test_a_decision_that_names_two_tools_calls_both(tmp_path):
         run = lab.run(both)
     assert [e["arguments"] for e in run.of("tool_called")] == [{"where": "a"}, {"where": "b"}]
     assert len({e["wire"] for e in run.of("tool_called")}) == 2
+
+
+def test_decisions_of_a_scenario_never_make_an_unbound_tool_run(tmp_path):
+    code = """
+def really_peek(**arguments): open("/nowhere/it-ran", "w")
+def run(task): return drive(task, lambda name, arguments: really_peek(**arguments))
+"""
+    written(tmp_path, CLIENT + code)
+    (tmp_path / "job.toml").write_text('[[model]]\ncall = "peek"\narguments = {where = "x"}\n')
+    with lab_of(tmp_path, scenario="job.toml") as lab, pytest.raises(Untestable) as caught:
+        lab.happy()
+    assert "peek, which may not run: no function of this name" in caught.value.message
+    assert not [e for e in Trace.read(next((tmp_path / "reports" / "traces").glob("*.jsonl"))) if e.type == "refused"]

@@ -107,7 +107,8 @@ class Script:
         """A final answer, in an intent of its own where the content must be JSON."""
         if turn.verbatim or not intents:
             return turn.text
-        closing = list(intents.values())[-1]
+        without_function = [i for i in intents.values() if not self.may_call(i.name)]
+        closing = (without_function or list(intents.values()))[-1]
         return closing.written(example(closing.parameters, text=turn.text))
 
     def _written(self, call: Call, intents: Mapping[str, Intent]) -> str:

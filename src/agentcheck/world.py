@@ -171,11 +171,28 @@ class World:
             return self._broken_reply(answer, dialect, request, asked)
         reply = answer if isinstance(answer, WireReply) else dialect.reply(answer, request)
         try:
-            self.decided(asked, request, dialect.parse_reply(reply))
+            decision = dialect.parse_reply(reply)
+            self._insist_on_bound_tools(decision)
+            self.decided(asked, request, decision)
         except WireError as error:  # a failure that was recorded is replayed too
             self.answered(asked, "model_failed", failure=str(error))
         self.cross("the model replied", "after", count=False)
         return _sent(reply)
+
+    def _insist_on_bound_tools(self, decision: Decision) -> None:
+        """No decision leaves that could make a real tool run. Raises CutOff."""
+        for call in decision.calls:
+            said = self.bound.get(call.name)
+            if said is None or call.name == self.target.finish or self.is_human(call.name):
+                continue
+            has_value = said.get("value") or call.name in self.returns or self.scenario.returns.get(call.name)
+            if said["bound"] and has_value:
+                continue
+            why = said["why"] or "nothing says what it returns"
+            line = f'{call.name} = {{returns = "…"}}' if said["bound"] else f'{call.name} = "module:function"'
+            mend = f"[tool.agentcheck.tools]\n{line}"
+            self.problem = Untestable(f"the model would call {call.name}, which may not run: {why}", mend=mend)
+            raise CutOff(self.problem.message)
 
     def decide(self, asked: Event, request: Request, wire: WireRequest | None) -> Decision | WireReply | ModelFails:
         """The model's decision on one request, or a fault that strikes it. Raises CutOff on a miss."""

@@ -45,7 +45,7 @@ def _lines(checks: list[Check]) -> list[str]:
         lines += [f"{factor:>2}  {FACTORS[factor]}", f"    {members[0].source}"]
         lines += [f"    {c.severity:<6} {_kinds(c)}  {c.id}" for c in members] + [""]
     legend = ", ".join(f"{letter} {name}" for letter, name in KINDS.items())
-    return [*lines, f"{len(checks)} checks. Judged on: {legend}. `agentcheck explain ID` says more."]
+    return [*lines, f"{len(checks)} checks, judged on: {legend}.", "`agentcheck explain ID` says more."]
 
 
 def _kinds(check: Check) -> str:
