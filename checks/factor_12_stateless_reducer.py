@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from agentcheck.canonical import difference, story
 from agentcheck.check import Severity, check
 from agentcheck.faults import Raises, ToolFails
-from agentcheck.finding import Untestable
+from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import CLOCK, ELSEWHERE, HERE, Lab, Machine, Run
 from agentcheck.stories import Story, Teller, holds_for_all, replayed
 
@@ -31,12 +31,15 @@ def reduce_is_pure(lab: Lab) -> None:
 
     def tell(data: st.DataObject) -> None:
         told.__init__(lab.scenario.trigger)  # type: ignore[misc]  # a shrunk story starts afresh
-        Teller(remote, lab.scenario.trigger, watch=True).tell(data, told)
-        problem = next((p for p in map(impurity, told.answers) if p), "")
+        teller.tell(data, told)
+        problem = impurity(told.answers[-1]) if told.answers else ""
         assert not problem, lab.seen(f"{problem}\n{told.code(lab.reference('reducer'))}")
 
     with lab.reducer() as remote:
+        teller = Teller(remote, lab.scenario.trigger, watch=True, enough=impurity)
         holds_for_all(tell)
+        if not teller.reduced:
+            raise NotReached("the reducer raises at the first event of every story", trace=run)
         remote.done()
 
 

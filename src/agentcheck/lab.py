@@ -2,8 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,10 +14,11 @@ from agentcheck.adapters import callable as callables
 from agentcheck.adapters import host as hosts
 from agentcheck.adapters import reduction as reducers
 from agentcheck.adapters.process import CLOCK
-from agentcheck.adapters.reducer import Remote
+from agentcheck.adapters.reducer import ReducerFailed, Remote
 from agentcheck.check import Check
 from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
+from agentcheck.framing import Closed
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
 from agentcheck.offers import Offers
@@ -255,10 +256,19 @@ class Lab(Offers):
         self.cited.trace = again
         return again
 
-    def reducer(self, machine: Machine = HERE) -> AbstractContextManager[Remote]:
-        """The reducer in a fresh process, to be called step by step; use it in a `with` block."""
+    @contextmanager
+    def reducer(self, machine: Machine = HERE) -> Iterator[Remote]:
+        """The reducer in a fresh process, to be called step by step. Raises Untestable where it breaks."""
         world = World(self.target, self.scenario, Trace(), Script((), self.scenario))
-        return reducers.opened(self.stages, machine, world)
+        try:
+            with reducers.opened(self.stages, machine, world) as remote:
+                yield remote
+        except ReducerFailed as failed:
+            raise NotReached(f"the reducer raised {failed}") from None
+        except Closed:
+            raise NotReached("the reducer ended its own process") from None
+        except TimeoutError:
+            raise NotReached(f"the reducer took more than {self.target.limits.seconds:g} s over one event") from None
 
     def copied_store(self, run: Run, name: str = "main") -> Path:
         """A copy of a host's store, journals and all."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from agentcheck.adapters.reducer import Remote
+from agentcheck.adapters.reducer import ReducerFailed, Remote
 from agentcheck.drawn import values
 from agentcheck.jsonvalues import example
 from agentcheck.reducer import to_data
@@ -57,23 +57,40 @@ class Teller:
         remote: the reducer in its process.
         trigger: what starts every story.
         watch: whether purity is watched.
+        enough: whether a story has come to its point with this answer, and ends.
     """
 
-    def __init__(self, remote: Remote, trigger: Any, *, watch: bool = False):
+    def __init__(
+        self,
+        remote: Remote,
+        trigger: Any,
+        *,
+        watch: bool = False,
+        enough: Callable[[Mapping[str, Any]], object] = lambda answer: False,
+    ):
+        self.enough = enough
         self.remote = remote
         self.trigger = trigger
         self.watch = watch
+        self.reduced = 0  # events that were reduced, over all stories
         self._arguments = {t["name"]: _arguments(t["parameters"]) for t in remote.tools}
 
     def tell(self, data: st.DataObject, story: Story) -> None:
         """Draw one story into `story`, event by event, as the commands ask for them."""
+        try:
+            self._tell(data, story)
+        except ReducerFailed:  # what it raises is for other checks to judge; the story ends here
+            return
+
+    def _tell(self, data: st.DataObject, story: Story) -> None:
         pending = self._take(story, self.remote.order("start", trigger=self.trigger, watch=self.watch), [])
-        while pending and len(story.events) < MOST_EVENTS:
+        while pending and len(story.events) < MOST_EVENTS and not self.enough(story.answers[-1]):
             event = data.draw(self._event(pending.pop(0)))
             if event is None:
                 return
             story.events.append(event)
             answer = self.remote.order("reduce", state=story.answers[-1]["state"], event=event, watch=self.watch)
+            self.reduced += 1
             pending = self._take(story, answer, pending)
 
     @staticmethod

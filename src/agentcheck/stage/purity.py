@@ -32,16 +32,13 @@ _HARMLESS_TIME: Final = {"strftime", "strptime", "gmtime", "mktime", "struct_tim
 
 
 class Watch:
-    """Watches one call: `seen` lists impure calls, `changed` the globals and attributes that were written."""
+    """Watches one call: `seen` lists what it did that a pure function may not."""
 
-    def __init__(self, reducer: Any, guard: Guard):
-        self.reducer = reducer
+    def __init__(self, guard: Guard):
         self.guard = guard
         self.seen: list[dict[str, str]] = []
-        self.changed: list[str] = []
 
     def __enter__(self) -> "Watch":
-        self._before = self._world()
         self.guard.watch = self._audit
         sys.setprofile(self._profile)
         return self
@@ -49,10 +46,6 @@ class Watch:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         sys.setprofile(None)
         self.guard.watch = None
-        after = self._world()
-        self.changed = sorted(
-            name for name in self._before.keys() | after.keys() if self._before.get(name) != after.get(name)
-        )
 
     def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
         if event == "c_call":
@@ -108,19 +101,60 @@ class Watch:
             if item not in self.seen:
                 self.seen.append(item)
 
-    def _world(self) -> dict[str, str]:
-        """The globals of the user's modules, and the attributes of their classes and of the reducer, in words."""
-        world = {f"self.{k}": _words(v) for k, v in _attributes(self.reducer).items()}
+
+class World:
+    """The globals of the user's modules, and the attributes of their classes and of the reducer, in words."""
+
+    def __init__(self, reducer: Any, project: tuple[str, ...]):
+        self.reducer = reducer
+        self.project = project
+        self._known: dict[str, str] = {}
+
+    def begin(self) -> None:
+        """Look for the first time."""
+        if not self._known:
+            self._known = self._look()
+
+    def changes(self) -> list[str]:
+        """The names whose value is another than at the last look."""
+        before, self._known = self._known, self._look()
+        return sorted(n for n in before.keys() | self._known.keys() if before.get(n) != self._known.get(n))
+
+    def _look(self) -> dict[str, str]:
+        world = {f"self.{k}": self._words(v) for k, v in _attributes(self.reducer).items()}
         for module in list(sys.modules.values()):
             path = str(getattr(module, "__file__", "") or "")
-            if not path.startswith(self.guard.project) or "site-packages" in path or "/agentcheck/stage/" in path:
+            if not path.startswith(self.project) or "site-packages" in path or "/agentcheck/stage/" in path:
                 continue
             for name, value in _own(module):
                 if isinstance(value, type) and value.__module__ == module.__name__:
-                    world |= {f"{value.__qualname__}.{k}": _words(v) for k, v in _own(value) if _is_data(v)}
+                    world |= {f"{value.__qualname__}.{k}": self._words(v) for k, v in _own(value) if _is_data(v)}
                 elif _is_data(value):
-                    world[f"{module.__name__}.{name}"] = _words(value)
+                    world[f"{module.__name__}.{name}"] = self._words(value)
         return world
+
+    def _words(self, value: Any, depth: int = 4) -> str:
+        """A deep description of plain data; the user's objects by their attributes, the rest by its type."""
+        if depth == 0:
+            return type(value).__name__
+        if isinstance(value, dict):
+            items = list(value.items())[:500]
+            words = ",".join(f"{self._words(k, 1)}:{self._words(v, depth - 1)}" for k, v in items)
+            return f"{{{len(value)} {words}}}"
+        if isinstance(value, (list, tuple)):
+            return f"[{len(value)} " + ",".join(self._words(v, depth - 1) for v in value[:500]) + "]"
+        if isinstance(value, (set, frozenset)):
+            return "{" + ",".join(sorted(self._words(v, depth - 1) for v in value)) + "}"
+        if value is None or isinstance(value, (bool, int, float, str, bytes)):
+            return repr(value)
+        if type(value).__name__ in ("deque", "Counter", "count", "cycle"):
+            return repr(value)[:2000]
+        return type(value).__name__ + (self._words(_attributes(value), depth - 1) if self._is_users(value) else "")
+
+    def _is_users(self, value: Any) -> bool:
+        module = sys.modules.get(type(value).__module__)
+        path = str(getattr(module, "__file__", "") or "")
+        return path.startswith(self.project) and "site-packages" not in path
 
 
 def _own(thing: Any) -> list[tuple[str, Any]]:
@@ -137,21 +171,3 @@ def _is_data(value: Any) -> bool:
     return isinstance(value, (bool, int, float, str, bytes, list, dict, set, tuple, type(None))) or (
         hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type(sys))
     )
-
-
-def _words(value: Any, depth: int = 4) -> str:
-    """A deep description of plain data; objects by their attributes, the rest by its type."""
-    if depth == 0:
-        return type(value).__name__
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_words(k, 1)}:{_words(v, depth - 1)}" for k, v in list(value.items())[:500]) + "}"
-    if isinstance(value, (list, tuple)):
-        return "[" + ",".join(_words(v, depth - 1) for v in value[:500]) + "]"
-    if isinstance(value, (set, frozenset)):
-        return "{" + ",".join(sorted(_words(v, depth - 1) for v in value)) + "}"
-    if value is None or isinstance(value, (bool, int, float, str, bytes)):
-        return repr(value)
-    if type(value).__name__ in ("deque", "Counter", "count", "cycle"):
-        return repr(value)[:2000]
-    state = _attributes(value)
-    return type(value).__name__ + (_words(state, depth - 1) if state else "")

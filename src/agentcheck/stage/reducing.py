@@ -15,7 +15,7 @@ from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.perform import failure, is_plain
-from agentcheck.stage.purity import Watch
+from agentcheck.stage.purity import Watch, World
 from agentcheck.stage.tools import plain
 from agentcheck.target import Target
 
@@ -65,6 +65,7 @@ class Service:
         self.states: list[Any] = []
         self.guard = guard
         self.vetoes = 0
+        self.world = World(target.reducer, guard.project)
 
     def forbid(self, wanted: Mapping[str, Any] | None) -> None:
         """Let the target's own guard say no from now on, where the run asks for it."""
@@ -108,13 +109,14 @@ class Service:
 
     def _watched(self, order: Mapping[str, Any], work: Any) -> dict[str, Any]:
         before = self.codec.dump(self.states[order["state"]]) if "state" in order else None
-        with Watch(self.reducer, self.guard) as watch:
+        self.world.begin()
+        with Watch(self.guard) as watch:
             first = work()
         kept = self._kept(first)
         second = self._kept(self._work(order)())
         differs = {k: (kept[k], second[k]) for k in ("json", "commands") if kept[k] != second[k]}
         mutated = before is not None and self.codec.dump(self.states[order["state"]]) != before
-        return {**kept, "impure": watch.seen, "changed": watch.changed, "mutated": mutated, "differs": differs}
+        return {**kept, "impure": watch.seen, "changed": self.world.changes(), "mutated": mutated, "differs": differs}
 
     def _kept(self, step: Any) -> dict[str, Any]:
         self.states.append(step.state)
