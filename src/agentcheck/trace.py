@@ -91,7 +91,8 @@ class Trace:
         elapsed = round(time.monotonic() - self._started, 6)
         event = Event(len(self.events), elapsed, self.run, session, pid, type, _plain(data))
         if self._file:
-            self._file.write(json.dumps(dataclasses.asdict(event), ensure_ascii=False) + "\n")
+            fields = {name: getattr(event, name) for name in Event.__slots__}  # its data is plain already
+            self._file.write(json.dumps(fields, ensure_ascii=False) + "\n")
             self._file.flush()
         self.events.append(event)
         return event

@@ -1,5 +1,6 @@
 """Failures beneath a tool's body, in the form in which the function there would have given them."""
 
+import asyncio
 import importlib
 import signal
 import threading
@@ -7,6 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentcheck.stage import bind as binder
+
+
+_OF_CLIENT = object()
 
 
 def http_response(module: str, failure: Mapping[str, Any]) -> Any:
@@ -42,9 +46,9 @@ def time_out(bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any],
 
 def _patience(bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The `timeout` with which the function was called, that of its client object included."""
-    given = bound.arguments(args, kwargs).get("timeout")
-    if given is None or type(given).__name__ == "UseClientDefault":
-        return getattr(args[0], "timeout", None) if args and "timeout" not in kwargs else None
+    given = bound.arguments(args, kwargs).get("timeout", _OF_CLIENT)
+    if given is _OF_CLIENT or type(given).__name__ == "UseClientDefault":
+        return getattr(args[0], "timeout", None) if args else None
     return given
 
 
@@ -53,6 +57,12 @@ def _seconds(timeout: Any) -> float | None:
         timeout = timeout[-1] if timeout else None
     timeout = getattr(timeout, "read", timeout)
     return float(timeout) if isinstance(timeout, (int, float)) else None
+
+
+def is_alone(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the running task is the only one of its loop, and no timer of the loop is set."""
+    timers = getattr(loop, "_scheduled", None)
+    return timers is not None and len(timers) == 0 and asyncio.all_tasks(loop) == {asyncio.current_task(loop)}
 
 
 def is_stuck() -> bool:

@@ -103,7 +103,7 @@ class Toolbox:
     async def _play_async(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         call, verdict = self._ask(bound, args, kwargs)
         if verdict["do"] == "hang":
-            await clock.really_sleep_async(FOREVER)
+            await self._hang_async(bound)
         await asyncio.sleep(0)
         if verdict["do"] in ("real", "beneath"):
             return await self._run_async(bound, call, verdict, args, kwargs)
@@ -114,6 +114,11 @@ class Toolbox:
         if beneath.is_stuck():
             self.link.ask("stuck", tool=bound.tool)
         clock.really_sleep(FOREVER)
+
+    async def _hang_async(self, bound: binder.Bound) -> None:
+        if beneath.is_stuck() and beneath.is_alone(asyncio.get_running_loop()):
+            self.link.ask("stuck", tool=bound.tool)
+        await clock.really_sleep_async(FOREVER)
 
     def _ask(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         arguments = plain(bound.arguments(args, kwargs))
@@ -201,7 +206,7 @@ class Toolbox:
         late = beneath.time_out(bound, args, kwargs, self.target.limits.seconds)
         if late is not None:
             raise late
-        return clock.really_sleep_async(FOREVER) if bound.is_async else self._hang(bound)
+        return self._hang_async(bound) if bound.is_async else self._hang(bound)
 
     def _dispatch_approval(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         verdict = self.link.ask("approval", function=bound.tool, arguments=plain(bound.arguments(args, kwargs)))
