@@ -46,6 +46,11 @@ class Passage:
                 if tuple(self.words[at : at + size]) in known:
                     self._take(owner, at, at + size)
 
+    def unclaimed(self) -> set[tuple[str, ...]]:
+        """The rows of `SHINGLE` words in which nobody has claimed any."""
+        spans = ((gap.first, gap.last) for gap in self.gaps())
+        return {tuple(self.words[at : at + SHINGLE]) for a, b in spans for at in range(a, b - SHINGLE + 1)}
+
     def _take(self, owner: str, first: int, last: int) -> None:
         for index in range(first, last):
             if self.owners[index] is None:
@@ -88,5 +93,5 @@ def rows(pieces: Iterable[Sequence[str]], *, whole: int = SHINGLE) -> Rows:
         size = min(SHINGLE, len(piece))
         if size == SHINGLE or size >= whole:
             parts = found.setdefault(size, set())
-            parts.update(tuple(piece[at : at + size]) for at in range(len(piece) - size + 1))
+            parts.update(zip(*(piece[n:] for n in range(size)), strict=False))
     return Rows({size: parts for size, parts in found.items() if size})

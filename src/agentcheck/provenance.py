@@ -21,8 +21,10 @@ from agentcheck.sources import MOST_BYTES, TEXT, Source, package_folders, walk, 
 
 DATA: Final = "data"
 LONGEST_VALUE: Final = 25  # words that a template's blank may be filled with
-_TELLING: Final = 24  # words by which a file is chosen for reading
-_ENOUGH: Final = 0.05
+_CLOSE: Final = (8, 4, 3)  # words of a window, from one window to the next, and of each those that are looked for
+_COARSE: Final = (24, 24, 6)
+_MOST_WINDOWS: Final = 12  # looked for in files that nobody has touched, of which there may be many
+_WORTH_NAMING: Final = 8  # unclaimed words in a row for which other people's files are searched
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,8 @@ class Project:
         self._lab = lab
         self._sources: dict[Path, Source] = {}
 
-    def source(self, path: Path) -> Source:
-        return self._sources.setdefault(path, Source(path))
+    def source(self, path: Path, *, touched: bool = False) -> Source:
+        return self._sources.setdefault(path, Source(path, touched=touched))
 
     @cached_property
     def folders(self) -> list[Path]:
@@ -77,7 +79,7 @@ class Project:
     def _touched(self) -> Iterator[Path]:
         """Files that the agent read or loaded, the ones that it read first."""
         stage = self._lab.stages.on(HERE)
-        read = [*self._lab.described["files"], *self._lab.happy().files]
+        read = [*self._lab.described["files"], *self._lab.happy().files, str(self._module)]
         loaded = [*self._lab.described["sources"], *sorted(stage.sources)]
         sandbox = str(self._lab.stages.folder)
         for file in dict.fromkeys(os.path.realpath(f) for f in [*read, *loaded]):
@@ -86,14 +88,11 @@ class Project:
 
     def own(self) -> Iterator[Source]:
         """The user's files: first those that the agent read or loaded, then what is declared, then all others."""
-        seen: set[Path] = set()
-        for path in self._own_paths():
-            if path not in seen:
-                seen.add(path)
-                yield self.source(path)
+        touched = dict.fromkeys(path for path in self._touched() if within(path, self.folders))
+        yield from (self.source(path, touched=True) for path in touched)
+        yield from (self.source(path) for path in dict.fromkeys(self._untouched()) if path not in touched)
 
-    def _own_paths(self) -> Iterator[Path]:
-        yield from (path for path in self._touched() if within(path, self.folders))
+    def _untouched(self) -> Iterator[Path]:
         for place in self.declared:
             yield from [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file())
         reports = {self._lab.traces.parent.name, Path(getattr(self._lab.config, "reports", "") or "reports").name}
@@ -138,8 +137,8 @@ def attribute(lab: Lab, passages: Sequence[Passage], known: Iterable[str], *, fo
     for passage in passages:
         passage.claim(DATA, long)
     near = _search(passages, project.own())
-    if foreign and _share_left(passages) > _ENOUGH:
-        _search(passages, project.others())
+    if foreign:
+        _name(passages, project.others())
     for passage in passages:
         passage.claim(DATA, short_ones)
         for source in near:
@@ -148,16 +147,33 @@ def attribute(lab: Lab, passages: Sequence[Passage], known: Iterable[str], *, fo
 
 
 def _search(passages: Sequence[Passage], sources: Iterable[Source]) -> list[Source]:
-    """Let each source claim its words until none are left; the sources that had some."""
+    """Let each of the user's sources claim its words until none are left; the sources that had some."""
     holders, read = [], 0
+    close, coarse = _anchors(passages, SHINGLE)
     for source in sources:
-        anchors = _anchors(passages)
-        if not anchors or read > MOST_BYTES:
+        if not close or read > MOST_BYTES:
             break
         read += len(source.text)
-        if source.text and source.may_hold(anchors) and _claimed(passages, source):
+        if source.may_hold(close if source.touched else coarse) and _claimed(passages, source):
             holders.append(source)
+            close, coarse = _anchors(passages, SHINGLE)
     return holders
+
+
+def _name(passages: Sequence[Passage], sources: Iterable[Source]) -> None:
+    """Let other people's sources claim what is left, those first that hold the most of it."""
+    _, coarse = _anchors(passages, _WORTH_NAMING)
+    wanted = {row for passage in passages for row in passage.unclaimed()} if coarse else set()
+    read, holding = 0, []
+    for source in sources if wanted else ():
+        read += len(source.text)
+        if read > MOST_BYTES:
+            break
+        held = wanted & source.raw_rows.of.get(SHINGLE, set()) if source.may_hold(coarse) else ()
+        holding += [(len(held), source)] if held else []
+    for _, source in sorted(holding, key=lambda found: -found[0]):
+        for passage in passages:
+            passage.claim(str(source.path), source.raw_rows)
 
 
 def _claimed(passages: Sequence[Passage], source: Source) -> bool:
@@ -167,27 +183,33 @@ def _claimed(passages: Sequence[Passage], source: Source) -> bool:
     return _left(passages) < before
 
 
-def _anchors(passages: Sequence[Passage]) -> list[str]:
-    """The longest words that nobody has claimed."""
-    left = {w for p in passages for w, owner in zip(p.words, p.owners, strict=True) if owner is None}
-    return sorted(left, key=lambda w: (-len(w), w))[:_TELLING]
+def _anchors(passages: Sequence[Passage], least: int) -> tuple[list[list[str]], list[list[str]]]:
+    """The telling words of windows into what nobody has claimed: all of small windows, some of large ones."""
+    left = [p.words[g.first : g.last] for p in passages for g in p.gaps() if g.last - g.first >= least]
+    close = [window for row in left for window in _windows(row, *_CLOSE)]
+    coarse = [window for row in left for window in _windows(row, *_COARSE)]
+    return close, coarse[:: 1 + len(coarse) // _MOST_WINDOWS]
+
+
+def _windows(row: Sequence[str], size: int, step: int, telling: int) -> Iterator[list[str]]:
+    for at in range(0, max(1, len(row) - size + 1), step):
+        yield sorted(set(row[at : at + size]), key=lambda w: (-len(w), w))[:telling]
 
 
 def _left(passages: Iterable[Passage]) -> int:
     return sum(p.weight(None) for p in passages)
 
 
-def _share_left(passages: Sequence[Passage]) -> float:
-    return _left(passages) / max(1, sum(p.weight() - p.weight(DATA) for p in passages))
-
-
 def _fill(passage: Passage, own: set[str]) -> None:
-    """Short unknown text beside the user's own is what a blank was filled with, as long as it is the lesser part."""
-    values = 0
+    """Short unknown text beside the user's own is what a blank was filled with, as long as it is the lesser part.
+
+    A few words between values are too little to be an instruction, whoever wrote them.
+    """
+    values, known = 0, passage.weight() - passage.weight(None)
     for gap in list(passage.gaps()):
-        size = sum(len(w) for w in passage.words[gap.first : gap.last])
+        length, size = gap.last - gap.first, sum(len(w) for w in passage.words[gap.first : gap.last])
         beside = passage.neighbours(gap) & own
-        if beside and gap.last - gap.first <= LONGEST_VALUE and values + size <= passage.weight(*own):
+        if (length < SHINGLE or (beside and length <= LONGEST_VALUE)) and values + size <= known:
             passage.fill(gap, DATA)
             values += size
 

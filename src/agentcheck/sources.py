@@ -4,7 +4,7 @@ import ast
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -29,10 +29,11 @@ _ESCAPE: Final = re.compile(r"\\[nrtbf]")
 
 
 class Source:
-    """One file, read when it is first needed."""
+    """One file, read when it is first needed; `touched` where the agent has read or loaded it."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, *, touched: bool = False):
         self.path = path
+        self.touched = touched
 
     @cached_property
     def text(self) -> str:
@@ -46,18 +47,23 @@ class Source:
         return "" if b"\0" in content[:4096] else content.decode("utf-8", "replace")
 
     @cached_property
-    def lowered(self) -> str:
-        return self.text.lower()
+    def _held(self) -> Container[str]:
+        """The words of the file, one way or the other: it is dearer to take a text apart than to search it once."""
+        return frozenset(words(_ESCAPE.sub(" ", self.text))) if self.touched else self.text.lower()
 
-    def may_hold(self, anchors: Sequence[str]) -> bool:
-        """Whether enough of these words are in the file for reading it closely."""
-        held = (anchor for anchor in anchors if anchor in self.lowered)
-        return all(next(held, None) is not None for _ in range(min(2, len(anchors))))
+    def may_hold(self, rows_of_anchors: Iterable[Sequence[str]]) -> bool:
+        """Whether most of the words of one of these rows are in the file, so that it is worth reading closely."""
+        return any(sum(a in self._held for a in anchors) * 2 > len(anchors) for anchors in rows_of_anchors)
 
     @cached_property
     def rows(self) -> Rows:
         """The rows of words in the file's texts, which are taken one after the other."""
-        return rows([words("\n".join(self._texts())), *self._parts])
+        return rows([words("\n".join(self._texts)), *self._parts])
+
+    @cached_property
+    def raw_rows(self) -> Rows:
+        """The rows of words in the file as it is written: nearly the same, and much cheaper for a program."""
+        return rows([words(_ESCAPE.sub(" ", self.text))])
 
     @cached_property
     def short_rows(self) -> Rows:
@@ -66,17 +72,15 @@ class Source:
 
     @cached_property
     def _parts(self) -> list[list[str]]:
-        return [words(part) for text in self._texts() for part in _parts(text)]
+        return [words(part) for text in self._texts for part in _parts(text)]
 
-    def _texts(self) -> Iterator[str]:
-        if self.path.suffix == ".py":
-            constants = _constants(self.text)
-            if constants is not None:
-                yield from constants
-                return
-        if self.path.suffix == ".json" and "\\u" in self.text:
-            yield from _json_texts(self.text)
-        yield _ESCAPE.sub(" ", self.text)
+    @cached_property
+    def _texts(self) -> list[str]:
+        constants = _constants(self.text) if self.path.suffix == ".py" else None
+        if constants is not None:
+            return constants
+        inside = _json_texts(self.text) if self.path.suffix == ".json" and "\\u" in self.text else ()
+        return [*inside, _ESCAPE.sub(" ", self.text)]
 
 
 def _constants(code: str) -> list[str] | None:
