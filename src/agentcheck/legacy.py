@@ -10,6 +10,7 @@ from agentcheck.adapters.reducer import ReducerFailed, Remote
 from agentcheck.finding import HarnessError, Untestable
 from agentcheck.lab import ELSEWHERE, Lab, Run
 from agentcheck.recall import how_ended
+from agentcheck.stored import files
 from agentcheck.wording import leaves
 
 LONG: Final = 8  # characters of a text that is no mere tag or key
@@ -34,8 +35,10 @@ def old_snapshots(lab: Lab) -> list[Path]:
 
 
 def _is_of(lab: Lab, path: Path) -> bool:
-    is_state = path.is_file() and path.suffix == ".json"
-    return is_state if lab.kind == "R" else not is_state or "R" not in lab.kinds
+    """A reducer's states are JSON files; a host's stores are folders, or a file of the name that its store has."""
+    if lab.kind == "R":
+        return path.is_file() and path.suffix == ".json"
+    return path.is_dir() or path.name in {file.name for file in files(lab.happy().stores["main"])}
 
 
 def refusal(lab: Lab, path: Path) -> tuple[str | None, Run | None]:
