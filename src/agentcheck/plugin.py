@@ -124,6 +124,12 @@ class Gathering:
         if finding:
             self._judging.findings.append(finding)
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
+        """Leave out of pytest's own sections what the closing section says better."""
+        with progress.told_once(terminalreporter):
+            return (yield)
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         self._judging.learn(json.loads(getattr(node, "workeroutput", {}).get(_FACTS, "{}")))

@@ -1,11 +1,14 @@
 """Live progress: pytest's own letters, under one heading for each factor."""
 
-from typing import Final
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import pytest
 
 from _agentcheck_plugin import NODES
 from agentcheck.check import FACTORS
+from agentcheck.collect import finding_of
 
 _WIDTH: Final = 48
 
@@ -44,3 +47,29 @@ class Headings:
         self._reporter.write(" ")
         # As though pytest had just written the name of the file: the letters follow on this line.
         self._reporter.currentfspath = self._reporter.config.rootpath / NODES.removesuffix("::")
+
+
+@contextmanager
+def told_once(reporter: pytest.TerminalReporter) -> Iterator[None]:
+    """Keep failures and warnings of checks out of pytest's sections; its summary lines and counts keep them."""
+
+    def without(section: Callable[[], None], key: str, is_ours: Callable[[Any], bool]) -> Callable[[], None]:
+        def shortened() -> None:
+            everything = reporter.stats.get(key, [])
+            reporter.stats[key] = [item for item in everything if not is_ours(item)]
+            try:
+                section()
+            finally:
+                reporter.stats[key] = everything
+
+        return shortened
+
+    sections = {
+        "summary_failures": ("failed", lambda report: finding_of(report) is not None),
+        "summary_warnings": ("warnings", lambda warning: "AgentcheckWarning: " in str(warning.message)),
+    }
+    for name, (key, is_ours) in sections.items():
+        setattr(reporter, name, without(getattr(reporter, name), key, is_ours))
+    yield
+    for name in sections:
+        delattr(reporter, name)

@@ -113,7 +113,9 @@ class Teller:
         calls = st.sampled_from(names).flatmap(lambda name: st.tuples(st.just(name), self._arguments[name]))
         number = st.integers(min_value=1, max_value=99)
         called = st.builds(
-            lambda call, n: _event("ModelReplied", text="", calls=[_call(*call, n)], finish="calls"), calls, number
+            lambda call, n: _event("ModelReplied", text="", calls=[_call(call[0], call[1], n)], finish="calls"),
+            calls,
+            number,
         )
         return st.one_of(called, called, prose, failure)
 
