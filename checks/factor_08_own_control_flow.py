@@ -32,17 +32,19 @@ GUARD: Final = (
 def loop_is_bounded(lab: Lab) -> str:
     """Models do go in circles; without a bound in code each circle is paid for until somebody looks."""
     bound = lab.target.limits.model_calls or MOST_CALLS
-    always: list[Turn] = [lab.call()]
-    habits = {"repeats one call": lab.run(*always, then=always[0], humans=quiet(lab))}
+    always = lab.call()
+    habits: dict[str, list[Turn]] = {"repeats one call": [always]}
     wandering = restless(lab, bound + 51)
-    if set(map(repr, wandering)) != set(map(repr, always)):
-        habits["always calls something new"] = lab.run(*wandering, humans=quiet(lab))
-    for habit, run in habits.items():
+    if any(turn != always for turn in wandering):
+        habits["always calls something new"] = wandering
+    counts = []
+    for habit, turns in habits.items():
+        run = lab.run(*turns, then=turns[-1], humans=quiet(lab))
         _insist_on_loop(lab, run)
-        count = len(run.requests())
-        stopped = count <= bound and not cut_off(run)
-        assert stopped, lab.seen(f"a model that {habit} was asked {count} times; {_bound(lab)}", run.requests()[-1])
-    counts = sorted(len(run.requests()) for run in habits.values())
+        counts.append(len(run.requests()))
+        asked = f"a model that {habit} was asked {counts[-1]} times"
+        stopped = counts[-1] <= bound and not cut_off(run)
+        assert stopped, lab.seen(f"{asked}; {_bound(lab)}", run.requests()[-1], run.finished)
     return f"a model that never finishes was stopped after {' and '.join(map(str, dict.fromkeys(counts)))} calls"
 
 

@@ -77,6 +77,7 @@ def _calls_together(lab: Lab) -> bool:
 )
 def error_is_compact(lab: Lab) -> None:
     """A stack trace in the context costs tokens at every later turn and drowns what the model needs."""
+    _insist_on_words(lab)
     for how in (Raises(FLOOD), BROKEN):
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = setback(run, lab.tool)
@@ -99,6 +100,7 @@ def error_is_compact(lab: Lab) -> None:
 )
 def error_names_the_tool(lab: Lab) -> None:
     """A model that reads only "error" cannot tell a wrong argument from a service that is down."""
+    _insist_on_words(lab)
     for how in (Http(503), SILENT):
         run = lab.run(lab.call(), faults=ToolFails(lab.tool, how, times=None))
         failed = setback(run, lab.tool)
@@ -126,6 +128,7 @@ def error_names_the_tool(lab: Lab) -> None:
 )
 def error_holds_no_secret(lab: Lab) -> None:
     """Connection errors quote URLs and headers; what is in the context is at the provider, and in its logs."""
+    _insist_on_words(lab)
     secrets = {
         "a secret of the agent's environment (DATABASE_PASSWORD)": lab.planted["DATABASE_PASSWORD"],
         "a GitHub token": "ghp_" + "a1B2c3D4e" * 4,
@@ -163,7 +166,7 @@ def error_is_not_retried_silently(lab: Lab) -> None:
         calls = run.of("tool_called", tool=lab.tool, after=run.first("model_reply"), before=following)
         shown = following is not None and _says_how_often(told_after(run, failed), len(calls))
         assert len(calls) == 1 or shown, lab.seen(
-            f"{how_it_failed(run, failed)}; it ran {len(calls)} times for one decision of the model, which was not told",
+            f"{how_it_failed(run, failed)}; it ran {len(calls)} times for one decision of the model, untold",
             *calls,
         )
 
@@ -183,12 +186,14 @@ def _says_how_often(told: str, times: int) -> bool:
 )
 def repeated_errors_escalate(lab: Lab) -> None:
     """Without a threshold a stubborn model spins until the money or the patience is spent."""
-    broken = ToolFails(lab.tool, BROKEN, times=None)
-    run = lab.run(lab.call(), then=lab.call(), faults=broken, humans=quiet(lab))
+    broken, limit = ToolFails(lab.tool, BROKEN, times=None), lab.target.limits.consecutive_failures
+    turns = [lab.call()] * (limit + 2)
+    run = lab.run(*turns, faults=broken, humans=quiet(lab))
+    if len(run.of("model_reply")) > len(turns) and len(run.of("tool_called", tool=lab.tool)) <= limit:
+        run = lab.run(*turns, then=lab.call(), faults=broken, humans=quiet(lab))  # the calls are refused: and then?
     failed = setback(run, lab.tool)
     asked = next((e for e in run.of("asked", after=failed) if e["kind"] != "approval"), None)
     calls = run.of("tool_called", tool=lab.tool, after=run.first("model_reply"), before=asked)
-    limit = lab.target.limits.consecutive_failures
     assert len(calls) <= limit, lab.seen(
         f"{lab.tool} failed {len(calls)} times in a row before anything changed; {limit} are the limit",
         *calls[: limit + 1],
@@ -231,7 +236,7 @@ def counter_resets_on_success(lab: Lab) -> None:
     "RCH",
     title="a tool that hangs is given up, and reported as an error",
     failure="a tool that hangs holds up the run for ever",
-    remedy="give every call a deadline (CallTool.deadline, asyncio.wait_for, a client's timeout); report it as an error",
+    remedy="give every call a deadline (CallTool.deadline, asyncio.wait_for, a client timeout); report it as an error",
     reaches="a tool that never answers",
 )
 def hang_times_out(lab: Lab) -> None:
@@ -247,6 +252,8 @@ def hang_times_out(lab: Lab) -> None:
         assert reason is None, lab.seen(f"{lab.tool} never answered, and {reason}", called, run.finished)
         return
     told = heard(run, called)
+    if not speaks_of_failure(told):
+        _insist_on_words(lab)
     assert speaks_of_failure(told), lab.seen(
         f"{lab.tool} never answered, and the model is told {told[:80]!r}", called, following
     )
@@ -291,6 +298,14 @@ def _says_done(run: Run) -> bool:
 
 
 # --- what several of them ask ---------------------------------------------------------------------
+
+
+def _insist_on_words(lab: Lab) -> None:
+    """An agent that swallows failures shows nothing of how it writes them."""
+    run = lab.run(lab.call(), faults=ToolFails(lab.tool, BROKEN, times=None))
+    failed = setback(run, lab.tool)
+    if run.next_request(failed) is None or not _says_so(run, failed):
+        raise Untestable("follows from F09-error-reaches-model: the model is told nothing", trace=run)
 
 
 def _says_so(run: Run, failed: Event) -> bool:

@@ -89,9 +89,9 @@ def _said_of(trace: Trace, failed: Event) -> tuple[str, str]:
 
 
 def stack_trace(text: str) -> str | None:
-    """The line with which a stack trace shows itself in a text."""
-    found = _TRACE.search(text)
-    return found[0].strip() if found else None
+    """The line with which a stack trace shows itself in a text; one of the agent's own, where there is any."""
+    found = [line.strip() for line in _TRACE.findall(text)]
+    return next((line for line in found if "agentcheck/stage" not in line), found[0] if found else None)
 
 
 def _fresh(trace: Trace, event: Event) -> list[tuple[Message, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 
 from agentcheck.stage import bind as binder
 
-
 _OF_CLIENT = object()
 
 

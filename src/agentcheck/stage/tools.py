@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
 
-from agentcheck.stage import bind as binder
 from agentcheck.stage import beneath, clock, values
+from agentcheck.stage import bind as binder
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.target import Target, ToolBinding
