@@ -55,6 +55,10 @@ def bare_start() -> float:
     return best
 
 
+def opened(target: str, folder: str) -> Lab:
+    return Lab(load(Path(folder), target=target), rootdir=ROOT, reports=Path(folder))
+
+
 def main() -> None:
     target = sys.argv[1] if len(sys.argv) > 1 else "agentcheck.fixtures.deploybot:target"
     checks = catalog.load_all()
@@ -69,14 +73,13 @@ def main() -> None:
     Zygote.run = timed_run  # type: ignore[method-assign]
     by_factor: Counter[int] = Counter()
     outcomes: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as folder, charged("the whole scorecard"):
-        with Lab(load(Path(folder), target=target), rootdir=ROOT, reports=Path(folder)) as lab:
-            slowest = []
-            for check in checks:
-                finding = lab.judge(check)
-                by_factor[check.factor] += finding.seconds
-                outcomes[finding.outcome] += 1
-                slowest.append((finding.seconds, check.id))
+    slowest: list[tuple[float, str]] = []
+    with tempfile.TemporaryDirectory() as folder, charged("the whole scorecard"), opened(target, folder) as lab:
+        for check in checks:
+            finding = lab.judge(check)
+            by_factor[check.factor] += finding.seconds
+            outcomes[finding.outcome] += 1
+            slowest.append((finding.seconds, check.id))
     report(by_factor, outcomes, slowest, bare_start())
 
 

@@ -6,7 +6,7 @@ from textwrap import dedent
 from agentcheck.config import load
 from agentcheck.lab import Lab
 
-MODEL = '''
+MODEL = """
 import json, urllib.request
 
 TOOLS = [{"type": "function", "function": {"name": "look", "description": "Look.", "parameters":
@@ -35,7 +35,7 @@ def loop(task):
         for call in said["tool_calls"]:
             result = look(**json.loads(call["function"]["arguments"]))
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
-'''
+"""
 
 
 def written(folder: Path, code: str, name: str = "my_agent") -> None:

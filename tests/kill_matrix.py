@@ -1,7 +1,7 @@
 """The kill matrix: every twin against the checks, and the table of it.
 
-    python tests/kill_matrix.py             each twin against the checks of its factor and its `also`
-    python tests/kill_matrix.py --whole     each twin against all checks; writes reports/kill-matrix.md
+python tests/kill_matrix.py             each twin against the checks of its factor and its `also`
+python tests/kill_matrix.py --whole     each twin against all checks; writes reports/kill-matrix.md
 """
 
 import argparse

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agentcheck.fixtures.deploybot import reducer, text
 from agentcheck.fixtures.deploybot.history import State, Told
 from agentcheck.fixtures.deploybot.reducer import DeployBot
-
 from agentcheck.messages import Message, ToolCall
 from agentcheck.reducer import (
     Approved,

@@ -5,9 +5,9 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+
 from agentcheck.fixtures.deploybot import channels
 from agentcheck.fixtures.deploybot.reducer import DeployBot
-
 from agentcheck.reducer import Finish, ModelReplied
 
 ASKED = "Please deploy v1.2.3 to staging."

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from agentcheck.fixtures.deploybot import tools, view
 from agentcheck.fixtures.deploybot.history import State
 from agentcheck.fixtures.deploybot.host import Host
@@ -20,7 +21,6 @@ from agentcheck.fixtures.deploybot.memory import Agent
 from agentcheck.fixtures.deploybot.reducer import DeployBot
 from agentcheck.fixtures.deploybot.runner import Function, Runner
 from agentcheck.fixtures.deploybot.store import FILE, Store, StoreError
-
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import (
     Approved,

@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 import pytest
+
 from agentcheck.fixtures.deploybot import tools
 from agentcheck.fixtures.deploybot.memory import Agent
 from agentcheck.fixtures.deploybot.model import ChatModel, retry_after
 from agentcheck.fixtures.deploybot.reducer import DeployBot
 from agentcheck.fixtures.deploybot.runner import Function, Runner
-
 from agentcheck.messages import Message, ToolCall
 from agentcheck.reducer import CallModel, CallTool, ModelFailed, ModelReplied, ToolFailed, ToolReturned
 

@@ -68,7 +68,11 @@ def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "kind", "sentence"),
     [
-        ("def run(task): raise ValueError('no job')", HarnessError, "raised ValueError before it called the model: no job"),
+        (
+            "def run(task): raise ValueError('no job')",
+            HarnessError,
+            "raised ValueError before it called the model: no job",
+        ),
         ("def run(task): import threading; threading.Event().wait()", HarnessError, "ran for 2 s without calling"),
         ("def run(task): import os; os._exit(5)", HarnessError, "ended its process (exit status 5)"),
         ("def run(task): import sys; sys.exit(4)", HarnessError, "raised SystemExit"),
@@ -189,7 +193,9 @@ def test_an_agent_that_kills_its_parent_does_not_stop_the_lab(tmp_path):
     ],
 )
 def test_nothing_leaves_the_stage(tmp_path, act, what):
-    written(tmp_path, f"def run(task):\n    try:\n        {act}\n    except OSError:\n        pass\n    return loop(task)\n")
+    written(
+        tmp_path, f"def run(task):\n    try:\n        {act}\n    except OSError:\n        pass\n    return loop(task)\n"
+    )
     with lab_of(tmp_path) as lab:
         run = lab.happy()
     assert [e["what"] for e in run.of("refused")] == [what]

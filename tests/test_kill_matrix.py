@@ -5,11 +5,11 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from kill_matrix import GOOD, ROOT, failing, judged, mistakes, rows
 
 from agentcheck import catalog, verdict
 from agentcheck.finding import Outcome
 from agentcheck.profile import CURRENT
+from kill_matrix import GOOD, ROOT, failing, judged, mistakes, rows
 
 CHECKS = catalog.load_all()
 ROWS = rows()

@@ -14,7 +14,7 @@ from agentcheck.lock import Entry, LockError
 OLD = Entry("prompt", "system", "You are", 20, "a" * 64)
 NEW = Entry("prompt", "system", "You are", 21, "b" * 64)
 TOOL = Entry("tool", "deploy", "", 80, "c" * 64)
-AGENT = '''
+AGENT = """
 from openai import OpenAI
 
 client = OpenAI()
@@ -24,7 +24,7 @@ TOOLS = [{"type": "function", "function": {"name": "look", "description": "Look.
 def run(task: str) -> str:
     ms = [{"role": "system", "content": "You tell the weather."}, {"role": "user", "content": f"The task: {task}"}]
     return client.chat.completions.create(model="m", messages=ms, tools=TOOLS).choices[0].message.content or ""
-'''
+"""
 
 
 @pytest.fixture

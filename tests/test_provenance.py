@@ -16,7 +16,7 @@ from agentcheck.passages import Passage, rows, words
 from agentcheck.provenance import Provenance, provenance, untracked
 from agentcheck.sources import Source, walk, within
 
-AGENT = '''
+AGENT = """
 from openai import OpenAI
 {imports}
 
@@ -27,7 +27,7 @@ def run(task: str) -> str:
     name = "Ada"
     ms = [{{"role": "system", "content": {prompt}}}, {{"role": "user", "content": task}}]
     return client.chat.completions.create(model="m", messages=ms).choices[0].message.content or ""
-'''
+"""
 
 
 @pytest.fixture

@@ -132,7 +132,8 @@ def peek(where: str) -> str: raise AssertionError("real")
 def run(task):
     messages = [{"role": "user", "content": task}]
     for _ in range(5):
-        said = client.beta.chat.completions.parse(model="m", messages=messages, response_format=Decision).choices[0].message
+        reply = client.beta.chat.completions.parse(model="m", messages=messages, response_format=Decision)
+        said = reply.choices[0].message
         decided = said.parsed.next
         messages.append({"role": "assistant", "content": said.content})
         if decided.intent == "done":

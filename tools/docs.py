@@ -1,7 +1,7 @@
 """Write the page of each check and their index from the checks themselves.
 
-    python tools/docs.py            writes docs/checks/
-    python tools/docs.py --check    exits 1 where a page is not as it would be written
+python tools/docs.py            writes docs/checks/
+python tools/docs.py --check    exits 1 where a page is not as it would be written
 """
 
 import sys
@@ -64,7 +64,9 @@ def _page(check: Check) -> Iterator[str]:
 def main(arguments: list[str]) -> int:
     wanted = pages()
     if "--check" in arguments:
-        stale = [n for n, text in wanted.items() if not (FOLDER / n).exists() or (FOLDER / n).read_text("utf-8") != text]
+        stale = [
+            n for n, text in wanted.items() if not (FOLDER / n).exists() or (FOLDER / n).read_text("utf-8") != text
+        ]
         stale += [p.name for p in FOLDER.glob("*.md") if p.name not in wanted]
         print("\n".join(f"docs/checks/{name} is stale; run make docs" for name in stale), end="\n" if stale else "")
         return int(bool(stale))

@@ -44,7 +44,9 @@ def compared(report: dict[str, Any], deserved: dict[str, Any]) -> list[str]:
     failed = {id for id, f in found.items() if f["outcome"] == "fail"}
     broken = [f"{id} broke: {f['message']}" for id, f in found.items() if f["outcome"] == "error"]
     unexpected = [f"{id} fails: {found[id]['message']}" for id in sorted(failed - set(deserved["fails"]))]
-    missed = [f"{id} should fail and does not: {found[id]['outcome']}" for id in sorted(set(deserved["fails"]) - failed)]
+    missed = [
+        f"{id} should fail and does not: {found[id]['outcome']}" for id in sorted(set(deserved["fails"]) - failed)
+    ]
     undecided = [
         f"{id} is untestable: {f['message']}"
         for id, f in found.items()

@@ -35,7 +35,7 @@ _HOME = {
     "Trace": "trace",
     "check": "check",
 }
-__all__ = sorted(_HOME)  # noqa: PLE0605  the table above is the one list of public names
+__all__ = sorted(_HOME)
 __version__ = "0.1.0"
 
 

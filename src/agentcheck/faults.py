@@ -1,6 +1,6 @@
 """What breaks, where, and how often: frozen descriptions that read as sentences.
 
-    ToolFails("deploy_backend", Http(503), times=2) & ModelFails(Http(429, retry_after=1))
+ToolFails("deploy_backend", Http(503), times=2) & ModelFails(Http(429, retry_after=1))
 """
 
 from dataclasses import dataclass

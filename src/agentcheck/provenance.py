@@ -270,4 +270,3 @@ def spread(files: Mapping[Path, int], lab: Lab, most: int = 3) -> str:
     named = [f"{weight:,} characters in {short(path, lab)}" for path, weight in list(files.items())[:most]]
     more = len(files) - len(named)
     return ", ".join(named) + (f" and {more} more files" if more > 0 else "")
-

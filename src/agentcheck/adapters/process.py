@@ -87,7 +87,9 @@ class Stage:
         """Say how a process ended that did not say so itself, and what it left behind."""
         trace = world.trace
         if fork.ended.code is None:
-            trace.append("probe", name="parent_gone", value="the agent ended the process that it was forked from", pid=fork.pid)
+            trace.append(
+                "probe", name="parent_gone", value="the agent ended the process that it was forked from", pid=fork.pid
+            )
         if fork.ended.left:
             trace.append("probe", name="left_running", value=list(fork.ended.left), pid=fork.pid)
         over = {e.session for e in trace.of("finished") if e.pid == fork.pid}

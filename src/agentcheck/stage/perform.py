@@ -213,7 +213,8 @@ def call_run(run: Callable[..., Any], trigger: Any) -> Any:
         return run(**trigger)
     wanted = ", ".join(f'{n} = "…"' for n in names)
     raise BadTrigger(
-        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; give them in the scenario: trigger = {{{wanted}}}"
+        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; "
+        f"give them in the scenario: trigger = {{{wanted}}}"
     )
 
 
