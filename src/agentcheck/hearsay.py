@@ -85,7 +85,7 @@ def _said_of(trace: Trace, failed: Event) -> tuple[str, str]:
     if failed.type == "tool_failed":
         return str(failed["kind"]), str(failed["message"])
     injected = trace.of("fault_fired", before=failed)[-1]["fault"].partition("how=")[2].partition("times=")[0]
-    return "", " ".join(a or b for a, b in re.findall(r"'([^']*)'|status=(\d+)", injected))
+    return "", " ".join(a or b for a, b in re.findall(r"'([^']+)'|status=(\d+)", injected))
 
 
 def stack_trace(text: str) -> str | None:
@@ -107,11 +107,10 @@ def beyond(text: str, known: Sequence[str]) -> str:
     """What a text says that an earlier one, which it repeats for the most part, did not: some agents send one
     message that grows."""
     nearest = max(known, key=lambda old: _shared(text, old), default="")
-    shared = _shared(text, nearest)
-    if not nearest or shared * 2 < len(nearest):
-        return text
-    rest, old = text[shared:], nearest[shared:]
-    return rest[: len(rest) - _shared(rest[::-1], old[::-1])]
+    opening = _shared(text, nearest)
+    rest = text[opening:]
+    closing = _shared(rest[::-1], nearest[opening:][::-1])
+    return rest[: len(rest) - closing] if opening + closing > 0.8 * len(nearest) else text
 
 
 def _shared(one: str, other: str) -> int:
