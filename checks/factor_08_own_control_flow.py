@@ -3,7 +3,7 @@
 from typing import Final
 
 from agentcheck.check import Severity, check
-from agentcheck.ending import cut_off, done_twice, unclear
+from agentcheck.ending import cut_off, done_more_often, done_twice, unclear
 from agentcheck.faults import NO_FAULTS, CutStream, Faults, Http, LengthLimit, ModelFails, ModelFailure, Reset, TimesOut
 from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.habits import cut_in_a_text, quiet, restless
@@ -196,8 +196,8 @@ def run_can_be_interrupted(lab: Lab) -> None:
         resumed,
         run.finished,
     )
-    twice = done_twice(run)
-    assert twice is None, lab.seen(f"stopped and resumed, {twice} was done twice for one decision", resumed)
+    more = done_more_often(run, whole)
+    assert more is None, lab.seen(f"stopped and resumed, {more} was done again that had been done before", resumed)
     assert _result(run) == _result(whole), lab.seen(
         f"stopped and resumed, the result is {_result(run)!r}, undisturbed {_result(whole)!r}", resumed, run.finished
     )

@@ -1,13 +1,15 @@
 """What a function beneath a tool does when nothing answers it, by how long it was told to wait."""
 
 import asyncio
+import signal
 import subprocess
+import threading
 
 import httpx
 import pytest
 
 from agentcheck.stage import bind
-from agentcheck.stage.beneath import http_response, is_alone, time_out
+from agentcheck.stage.beneath import http_response, is_stuck, time_out
 
 
 def connect(host: str, timeout: float | None = None) -> None:
@@ -47,16 +49,48 @@ def test_a_status_comes_as_the_clients_own_response():
     assert http_response("urllib.request", {"status": 503}) is None
 
 
-def test_a_task_with_a_timer_or_a_neighbour_is_not_alone():
+@pytest.fixture
+def threads(monkeypatch):
+    """The names of the threads that there seem to be, whatever runs these tests."""
+    names = ["MainThread"]
+    monkeypatch.setattr(threading, "enumerate", lambda: [threading.Thread(name=name) for name in names])
+    return names
+
+
+def test_a_task_with_a_timer_or_a_neighbour_is_not_stuck(threads):
     async def look() -> list[bool]:
         loop = asyncio.get_running_loop()
-        seen = [is_alone(loop)]
+        seen = [is_stuck(loop)]
         timer = loop.call_later(60, print)
-        seen.append(is_alone(loop))
+        seen.append(is_stuck(loop))
         timer.cancel()
         neighbour = loop.create_task(asyncio.Event().wait())
-        seen.append(is_alone(loop))
+        seen.append(is_stuck(loop))
         neighbour.cancel()
         return seen
 
     assert asyncio.run(look()) == [True, False, False]
+
+
+def test_a_process_with_another_thread_is_not_stuck(threads):
+    assert is_stuck()
+    threads.append("watchdog")
+    assert not is_stuck()
+
+
+def test_the_pool_of_a_loop_ends_no_call(threads):
+    threads.append("asyncio_0")
+
+    async def look() -> bool:
+        return is_stuck(asyncio.get_running_loop())
+
+    assert asyncio.run(look())
+    assert not is_stuck()
+
+
+def test_a_process_with_an_alarm_is_not_stuck(threads):
+    signal.setitimer(signal.ITIMER_REAL, 3600)
+    try:
+        assert not is_stuck()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)

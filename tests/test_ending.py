@@ -2,7 +2,7 @@
 
 import pytest
 
-from agentcheck.ending import cut_off, done_twice, unclear
+from agentcheck.ending import cut_off, done_more_often, done_twice, unclear
 from agentcheck.trace import Trace
 
 
@@ -69,3 +69,8 @@ def test_two_effects_of_one_decision_are_one_too_many():
 def test_an_effect_for_each_decision_is_right():
     assert done_twice(calls(1, 4, effects=2)) is None
     assert done_twice(calls(None, effects=1)) is None
+
+
+def test_what_was_done_more_often_is_named():
+    assert done_more_often(calls(1, 4, effects=2), calls(1, effects=1)) == "deploy"
+    assert done_more_often(calls(1, effects=1), calls(1, 4, effects=2)) is None

@@ -33,6 +33,12 @@ def done_twice(run: Trace) -> str | None:
     return next((tool for tool, count in had.items() if 0 < decided[tool] < count), None)
 
 
+def done_more_often(run: Trace, good: Trace) -> str | None:
+    """A tool that had more effects in `run` than in `good`; None where there is none."""
+    more = Counter(e["tool"] for e in run.of("effect")) - Counter(e["tool"] for e in good.of("effect"))
+    return next(iter(more), None)
+
+
 def _brief(result: object) -> str:
     text = repr(result)
     return text if len(text) <= 120 else text[:119] + "…"

@@ -58,12 +58,17 @@ def _seconds(timeout: Any) -> float | None:
     return float(timeout) if isinstance(timeout, (int, float)) else None
 
 
-def is_alone(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the running task is the only one of its loop, and no timer of the loop is set."""
+def is_stuck(loop: asyncio.AbstractEventLoop | None = None) -> bool:
+    """Whether nothing in this process could end a call that never returns: no other thread, and no timer.
+
+    With a loop that runs the call: no other task of it either, its pool of threads left aside.
+    """
+    if signal.getitimer(signal.ITIMER_REAL)[0] or (loop is not None and not _is_alone(loop)):
+        return False
+    pools = ("asyncio_", "AnyIO worker") if loop is not None else ()
+    return sum(not thread.name.startswith(pools) for thread in threading.enumerate()) == 1
+
+
+def _is_alone(loop: asyncio.AbstractEventLoop) -> bool:
     timers = getattr(loop, "_scheduled", None)
     return timers is not None and len(timers) == 0 and asyncio.all_tasks(loop) == {asyncio.current_task(loop)}
-
-
-def is_stuck() -> bool:
-    """Whether nothing in this process could end a call that never returns: no other thread, and no timer."""
-    return threading.active_count() == 1 and signal.getitimer(signal.ITIMER_REAL)[0] == 0

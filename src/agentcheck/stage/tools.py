@@ -116,7 +116,7 @@ class Toolbox:
         clock.really_sleep(FOREVER)
 
     async def _hang_async(self, bound: binder.Bound) -> None:
-        if beneath.is_stuck() and beneath.is_alone(asyncio.get_running_loop()):
+        if beneath.is_stuck(asyncio.get_running_loop()):
             self.link.ask("stuck", tool=bound.tool)
         await clock.really_sleep_async(FOREVER)
 
