@@ -139,13 +139,13 @@ class Teller:
         return st.none()
 
 
-def holds_for_all(tell: Callable[[st.DataObject], None]) -> None:
+def holds_for_all(tell: Callable[[st.DataObject], None], *, examples: int = EXAMPLES) -> None:
     """Run `tell` on drawn data until it raises; what it raises for the shortest story comes out.
 
     A reducer that misbehaves once, and not when the same story is told again, has misbehaved all the same.
     """
 
-    @SETTINGS
+    @settings(SETTINGS, max_examples=examples)
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         tell(data)
