@@ -78,7 +78,7 @@ def effects_match_state(lab: Lab) -> None:
     happy = finished(lab)
     happy.reach("effect")
     for recovery in recoveries(lab):
-        if recovery.tool is not None:
+        if recovery.tool is not None and recovery.run.status == happy.status:
             undone = omitted(lab.target, happy, recovery)
             assert not undone, lab.seen(
                 f"killed {recovery.where}: {undone[0]} never took effect, and the resumed agent goes on as if it had",
