@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextvars
 import gc
 import inspect
 import os
@@ -60,8 +61,8 @@ class Performance:
         with warnings.catch_warnings(record=True) as caught, clock.held_at(self.job.get("clock")):
             warnings.simplefilter("always")
             with intercepted(self.ask_model):
-                for number, one in enumerate(sessions):
-                    self.perform(one, apart=number > 0)
+                for one in sessions:
+                    self.perform(one, apart=False)
                 while self.inside:
                     self.perform(self.inside.pop(0), apart=True)
                 gc.collect()
@@ -80,11 +81,12 @@ class Performance:
         self.link.ask("probe", name="context", value=shown)
 
     def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
+        """One session in a context of its own; in a thread of its own too where it is in the middle of another."""
         running.append(one["name"])
         if apart:
             in_its_own_thread(lambda: self._perform(one))
         else:
-            self._perform(one)
+            contextvars.copy_context().run(self._perform, one)
         running.pop()
 
     def _perform(self, one: Mapping[str, Any]) -> None:
