@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from agentcheck.boundary import marker
 from agentcheck.envelopes import Envelope, UnknownChannel, envelope
 from agentcheck.finding import NotApplicable, Untestable
 from agentcheck.trace import Event, Trace
 from agentcheck.wording import decoded, leaves
-from agentcheck.world import marker
 
 if TYPE_CHECKING:
     from agentcheck.lab import Lab

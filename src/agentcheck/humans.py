@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentcheck.arguments import Schema
+from agentcheck.boundary import marker
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.jsonvalues import example
 from agentcheck.messages import ToolSpec
 from agentcheck.scenario import Call, Turn
 from agentcheck.trace import Event, Trace
 from agentcheck.wording import leaves
-from agentcheck.world import marker
 
 if TYPE_CHECKING:
     from agentcheck.lab import Lab

@@ -15,7 +15,9 @@ from agentcheck.adapters import host as hosts
 from agentcheck.adapters import reduction as reducers
 from agentcheck.adapters.process import CLOCK
 from agentcheck.adapters.reducer import ReducerFailed, Remote
+from agentcheck.boundary import marker
 from agentcheck.check import Check
+from agentcheck.conditions import Silence, Stop
 from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
 from agentcheck.framing import Closed
@@ -29,7 +31,7 @@ from agentcheck.scenario import HumanPlan, Scenario, ScenarioError, Turn
 from agentcheck.stages import Stages
 from agentcheck.target import Limits, Target, ToolBinding
 from agentcheck.trace import Event, Trace
-from agentcheck.world import Silence, Stop, World, marker
+from agentcheck.world import World
 
 
 @dataclass

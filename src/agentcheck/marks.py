@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from agentcheck.boundary import marker
+from agentcheck.conditions import InTurn, PerSession
 from agentcheck.faults import Returns, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.instructions import DEFAULT_TASK
 from agentcheck.lab import Lab
 from agentcheck.trace import Event
 from agentcheck.wording import decoded
-from agentcheck.world import InTurn, PerSession, marker
 
 LARGE: Final = 200_000  # characters
 TURNS: Final = 8  # of a conversation that is long enough to see how it grows

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentcheck.adapters.reducer import Snapshot
+from agentcheck.conditions import Silence, Stop
 from agentcheck.faults import NO_FAULTS, Faults
 from agentcheck.model import Model
 from agentcheck.process import Machine
 from agentcheck.scenario import HumanPlan, Turn
 from agentcheck.trace import Trace
-from agentcheck.world import Silence, Stop
 
 HERE: Final = Machine()
 ELSEWHERE: Final = Machine(hash_seed=2, folder="b")

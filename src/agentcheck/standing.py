@@ -7,6 +7,7 @@ from typing import Any
 
 from agentcheck import canonical
 from agentcheck.adapters.reducer import ReducerFailed, Remote, Snapshot
+from agentcheck.conditions import PerSession
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import NotReached, Undecided
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Run, Stop
@@ -16,7 +17,6 @@ from agentcheck.resumptions import HELD, NOW, Places, insist_on_data
 from agentcheck.scenario import HumanPlan
 from agentcheck.stored import text
 from agentcheck.trace import Event, Trace
-from agentcheck.world import PerSession
 
 
 @dataclass(frozen=True, slots=True)

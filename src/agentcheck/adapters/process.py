@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck import framing
+from agentcheck.conditions import CutOff
 from agentcheck.envelopes import carried
 from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
 from agentcheck.reducer import Answer, to_data
-from agentcheck.world import CutOff, World
+from agentcheck.world import World
 
 CLOCK = 1_780_000_000.0  # an instant in 2026, where a held clock stands
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from agentcheck import framing
+from agentcheck.boundary import marker
+from agentcheck.conditions import CutOff
 from agentcheck.envelopes import carried
 from agentcheck.faults import Http, LengthLimit, ModelFails
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
+from agentcheck.model_side import cut_short
 from agentcheck.process import Fork
 from agentcheck.reducer import Answer, to_data
 from agentcheck.wire import WireReply
-from agentcheck.world import CutOff, World, cut_short, marker
+from agentcheck.world import World
 
 MOST_STEPS: Final = 2_000
 

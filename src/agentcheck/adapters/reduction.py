@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from agentcheck.adapters.reducer import Driver, ReducerFailed, Remote, Snapshot
+from agentcheck.conditions import CutOff
 from agentcheck.finding import Untestable
 from agentcheck.framing import Closed
 from agentcheck.plan import Plan, Run
@@ -12,7 +13,7 @@ from agentcheck.process import Machine
 from agentcheck.reducer import Answer, to_data
 from agentcheck.stages import Stages
 from agentcheck.trace import Trace
-from agentcheck.world import CutOff, World
+from agentcheck.world import World
 
 
 def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
