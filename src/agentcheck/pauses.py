@@ -43,9 +43,8 @@ def parked(lab: Lab, machine: Machine = HERE) -> Run:
 
 def _ways_to_a_human(lab: Lab) -> list[tuple[Turn, ...]]:
     ways: list[tuple[Turn, ...]] = [()]
-    for tool in (*(lab.target.high_stakes or ()), *(lab.target.human or ())):
-        if tool in lab.tools and lab.can_call(tool):
-            ways.append((lab.call(tool),))
+    stakes = [tool for tool in lab.target.high_stakes or () if lab.can_call(tool)]
+    ways += [(lab.call(tool),) for tool in (*stakes, *(lab.target.human or ())) if tool in lab.tools]
     return ways
 
 
