@@ -1,7 +1,8 @@
 """Score the two reference agents and hold the verdicts against those that they deserve.
 
 deploybot must break nothing that applies to it and leave no MUST undecided; deploybot_loop must
-break exactly what `EXPECTED` names: it is written well, but the way people write it.
+break exactly what tools/deserved.toml names: it is written well, but the way people write it.
+With --sample the Markdown report of deploybot_loop is kept as reports/sample/deploybot_loop.md.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "reports" / "sample" / "deploybot_loop.md"
 AGENTS = ("deploybot", "deploybot_loop")
 DESERVED = ROOT / "tools" / "deserved.toml"
 
@@ -22,6 +24,9 @@ def main() -> int:
     for agent in AGENTS:
         print(f"\n{agent}\n", flush=True)
         complaints += [f"{agent}: {c}" for c in compared(scored(agent), deserved[agent])]
+    if "--sample" in sys.argv:
+        SAMPLE.parent.mkdir(exist_ok=True)
+        SAMPLE.write_text((ROOT / "reports" / "deploybot_loop" / "agentcheck.md").read_text(encoding="utf-8"))
     print()
     print("\n".join(complaints) or "Both reference agents have the verdicts that they deserve (tools/deserved.toml).")
     return int(bool(complaints))
@@ -32,7 +37,7 @@ def scored(agent: str) -> dict[str, Any]:
     folder = ROOT / "reports" / agent
     (folder / "agentcheck.json").unlink(missing_ok=True)
     target = f"agentcheck.fixtures.{agent}:target"
-    options = ["--agentcheck-only", "--agentcheck-target", target, "--agentcheck-report", str(folder), "-q"]
+    options = ["--agentcheck-only", "--agentcheck-target", target, f"--agentcheck-report={folder}"]
     subprocess.run([sys.executable, "-m", "pytest", *options], cwd=ROOT, check=False)
     report: dict[str, Any] = json.loads((folder / "agentcheck.json").read_text(encoding="utf-8"))
     return report
