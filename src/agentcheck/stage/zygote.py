@@ -73,7 +73,7 @@ def _described(target: Target) -> dict[str, Any]:
         "declared": declarations(target),
         "module": getattr(module_of(target), "__file__", None) or "",
         "parameters": signature(target.run) if target.run is not None else [],
-        "framework": type(part).__module__.partition(".")[0],
+        "framework": _framework(part),
         "files": sorted(guard.files_read),
         "sources": _sources(sys.modules),
         "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],
@@ -83,6 +83,13 @@ def _described(target: Target) -> dict[str, Any]:
             "context": target.context is not None,
         },
     }
+
+
+def _framework(part: Any) -> str:
+    """The installed package whose class the target's object is of; nothing for the user's own and plain functions."""
+    module = sys.modules.get(type(part).__module__)
+    path = str(getattr(module, "__file__", "") or "")
+    return type(part).__module__.partition(".")[0] if "site-packages" in path else ""
 
 
 def _sources(names: Iterable[str]) -> list[str]:
