@@ -235,3 +235,24 @@ def run(task): return drive(task, lambda name, arguments: really_peek(**argument
         lab.happy()
     assert "peek, which may not run: no function of this name" in caught.value.message
     assert not [e for e in Trace.read(next((tmp_path / "reports" / "traces").glob("*.jsonl"))) if e.type == "refused"]
+
+
+def test_threads_that_the_target_starts_at_import_are_there_in_every_run(tmp_path):
+    code = """
+import queue, threading
+jobs, results = queue.Queue(), queue.Queue()
+def peek(where: str) -> str: raise AssertionError("real")
+def work():
+    while True:
+        results.put(peek(**jobs.get()))
+threading.Thread(target=work, daemon=True).start()
+def call(name, arguments):
+    jobs.put(arguments)
+    return results.get(timeout=20)
+def run(task): return drive(task, call)
+"""
+    written(tmp_path, CLIENT + code)
+    with lab_of(tmp_path) as lab:
+        for run in (lab.happy(), lab.run(lab.call(), lab.call())):
+            assert run.status == "finished"
+            assert run.of("tool_returned", tool="peek")

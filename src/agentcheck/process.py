@@ -112,12 +112,16 @@ class Zygote:
                 fork.ended = self._over(fork)
 
     def _over(self, fork: "Fork") -> Ended:
+        if fork.pid == self._process.pid:  # the target had threads, so nothing was forked
+            code = self._process.wait(timeout=20)
+            return Ended(code, tuple(sweep(self.mark)))
         try:
             self._control.settimeout(20)
             said = framing.receive(self._control)
             return Ended(said["code"], tuple(said["left"]))
         except (framing.Closed, TimeoutError):
             left = sweep(self.mark)
+            self.close()
             return Ended(None, tuple(left))
 
     def learn(self, modules: list[str]) -> None:

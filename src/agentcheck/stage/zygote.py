@@ -122,7 +122,7 @@ def _serve(control: socket.socket, target: Target) -> None:
         if job.get("import"):
             _import_all(job["import"])
             continue
-        pid = os.fork()
+        pid = _forked(control)
         if pid == 0:
             control.close()
             _perform(job, fd, target)
@@ -131,6 +131,14 @@ def _serve(control: socket.socket, target: Target) -> None:
         _, status = os.waitpid(pid, 0)
         left = _reap_descendants()
         framing.send(control, {"code": os.waitstatus_to_exitcode(status), "left": left})
+
+
+def _forked(control: socket.socket) -> int:
+    """Fork; where the target has started threads, which no fork would have, run in this very process instead."""
+    if threading.active_count() > 1:
+        framing.send(control, {"pid": os.getpid()})
+        return 0
+    return os.fork()
 
 
 def _import_all(names: list[str]) -> None:
@@ -194,7 +202,8 @@ def _note_sleeps(link: Link) -> list[float]:
 
 
 def _settle_in(job: Mapping[str, Any]) -> None:
-    os.setsid()
+    with contextlib.suppress(PermissionError):  # not forked: it leads its session already
+        os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     for number, path in ((0, os.devnull), (1, job["stdout"]), (2, job["stderr"])):
         opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
