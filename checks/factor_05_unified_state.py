@@ -77,14 +77,16 @@ def effects_match_state(lab: Lab) -> None:
     """A state that marks work as done before it is done reports a deployment that never happened."""
     happy = finished(lab)
     happy.reach("effect")
-    for recovery in recoveries(lab):
-        if recovery.tool is not None and recovery.run.status == happy.status:
-            undone = omitted(lab.target, happy, recovery)
-            assert not undone, lab.seen(
-                f"killed {recovery.where}: {undone[0]} never took effect, and the resumed agent goes on as if it had",
-                recovery.killed,
-                recovery.run.first("model_request", after=recovery.killed),
-            )
+    recovered = [r for r in recoveries(lab) if r.tool is not None and r.run.status == happy.status]
+    if not recovered:
+        raise Untestable("follows from F06-crash-loses-nothing: no run that was killed at a tool came to its end")
+    for recovery in recovered:
+        undone = omitted(lab.target, happy, recovery)
+        assert not undone, lab.seen(
+            f"killed {recovery.where}: {', '.join(undone)} never took effect, and the agent goes on as if it had",
+            recovery.killed,
+            recovery.run.first("model_request", after=recovery.killed),
+        )
     tool = lab.tool
     timed_out = lab.run(lab.call(tool), faults=ToolFails(tool, TimesOut(after_effect=True)))
     failed = timed_out.reach("tool_failed", tool=tool)

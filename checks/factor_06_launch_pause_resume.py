@@ -1,12 +1,14 @@
 """Factor 6: launch, pause, resume with simple APIs."""
 
+from itertools import chain
+
 from agentcheck.canonical import excerpt
 from agentcheck.check import Severity, check
 from agentcheck.consumption import deliveries
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.legacy import old_snapshots, refusal
-from agentcheck.pauses import CAN_PAUSE, finished, resting, stopped_at_a_choice
+from agentcheck.pauses import CAN_PAUSE, finished, insist_on_resuming, resting, stopped_at_a_choice, taken_up
 from agentcheck.recall import how_ended
 from agentcheck.recovery import ended_otherwise, may_repeat, omitted, recoveries, repeated, second_kill
 from agentcheck.resumptions import differences
@@ -30,10 +32,7 @@ def snapshot_is_data(lab: Lab) -> None:
         run = resting(lab)
         named = code(run.stores["main"])
         assert named is None, lab.seen(f"the store is no plain data: {named}", run.finished)
-        again = lab.resume(run)
-        assert again.status not in ("failed", "exited"), lab.seen(
-            f"the store does not load: the resumed run ended {how_ended(again)}", again.finished
-        )
+        taken_up(lab, run)
         return
     run = lab.happy()
     opaque = next((e for e in run.of("saved") if e["opaque"]), None)
@@ -57,8 +56,8 @@ def snapshot_is_data(lab: Lab) -> None:
 def resume_continues(lab: Lab) -> None:
     """Prefix continuation: pausing is only worth something if nobody can tell afterwards that there was a pause."""
     reached = 0
-    for taken_up, difference in differences(lab):
-        assert difference is None, lab.seen(f"{taken_up.where}: {difference}", taken_up.request, taken_up.run.finished)
+    for again, difference in differences(lab):
+        assert difference is None, lab.seen(f"{again.where}: {difference}", again.request, again.run.finished)
         reached += 1
     if not reached:
         raise NotReached("the host never paused, so nothing was resumed", mend=CAN_PAUSE)
@@ -77,7 +76,9 @@ def resume_continues(lab: Lab) -> None:
 def crash_loses_nothing(lab: Lab) -> None:
     """Effect exactly-once: processes are killed every day, by deployments, by memory limits, by spot instances."""
     happy, unsaid = finished(lab), []
-    for recovery in (*recoveries(lab), *second_kill(lab)):
+    insist_on_resuming(lab)
+    for number, recovery in enumerate(chain(recoveries(lab), second_kill(lab)), 1):
+        lab.progressed(f"{number} crash points done")
         for tool in repeated(lab.target, happy, recovery.run):
             allowed = may_repeat(lab.target, tool)
             assert allowed is not False, lab.seen(

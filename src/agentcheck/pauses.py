@@ -1,10 +1,12 @@
 """Where a host's run comes to rest before its end: at a human, or where it was asked to stop."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Final
 
 from agentcheck.finding import NotApplicable, NotReached, Undecided, Untestable
 from agentcheck.lab import HERE, Lab, Machine, Run, Silence, Stop
+from agentcheck.recall import how_ended
 from agentcheck.reducer import Answer, Approved, Text
 from agentcheck.scenario import Turn
 from agentcheck.trace import Event
@@ -49,15 +51,30 @@ def _ways_to_a_human(lab: Lab) -> list[tuple[Turn, ...]]:
 
 
 def resting(lab: Lab, machine: Machine = HERE) -> Run:
-    """A host's unfinished run that no process works on: parked, or stopped between two steps."""
+    """A host's unfinished run that no process works on: parked, stopped between two steps, or else killed."""
     try:
         return parked(lab, machine)
-    except Undecided as undecided:
-        for nth in range(1, len(crossings(lab, lab.happy())) + 1):
+    except Undecided:
+        last = len(crossings(lab, lab.happy()))
+        for nth in range(1, last + 1):
             run = lab.run(stop=Stop(nth, ask=True), leave=True, machine=machine, resume_on=machine)
             if run.status == "waiting":
                 return run
-        raise undecided
+        return lab.run(stop=Stop(last), leave=True, machine=machine, resume_on=machine)
+
+
+def taken_up(lab: Lab, run: Run) -> Run:
+    """A resting run, answered and resumed in a fresh process. Raises Untestable where that does not work at all."""
+    again = lab.resume(run, answers=answers(lab, run))
+    if again.status not in ("finished", "waiting"):
+        raise Untestable(f"follows from F06-resume-continues: the resumed run ended {how_ended(again)}", trace=again)
+    return again
+
+
+def insist_on_resuming(lab: Lab) -> None:
+    """Raises Untestable where a parked run cannot be taken up: then nothing can, and that is one failure."""
+    with contextlib.suppress(NotApplicable, NotReached):
+        taken_up(lab, parked(lab))
 
 
 def stops(lab: Lab, machine: Machine = HERE) -> Iterator[tuple[int, Run]]:

@@ -1,7 +1,7 @@
 """Every way to take a run up again, and whether its rest is that of the uninterrupted run."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from agentcheck.canonical import difference, story
@@ -91,36 +91,63 @@ def differences(lab: Lab) -> Iterator[tuple[Resumption, str | None]]:
 
     What only differs because time passed, or because another process has another hash seed and
     folder, is no matter of resuming: what differs is tried again with all of these held.
+    Raises Untestable where undisturbed runs differ among themselves even then.
     """
     first = list(_differences(lab, NOW))
-    yield from first if all(said is None for _, said in first) else _differences(lab, HELD)
+    if all(said is None for _, said in first):
+        yield from first
+        return
+    held = list(_differences(lab, HELD))
+    if any(said is not None for _, said in held):
+        _insist_on_determinism(lab)
+    yield from held
 
 
 def _differences(lab: Lab, places: Places) -> Iterator[tuple[Resumption, str | None]]:
     machines = (places.start,) if places is NOW else (places.start, places.elsewhere)
     references = [_uninterrupted(lab, machine) for machine in machines]
+    if lab.kind == "H":
+        yield from ((pause, _pause_shows(pause)) for pause in _of_pauses(lab, Places(places.start, places.start)))
     for taken_up in resumptions(lab, places):
-        found = [_pause_shows(taken_up) or _differs(lab, reference, taken_up) for reference in references]
-        yield taken_up, None if None in found else found[0]
+        yield taken_up, _broke(taken_up.run) or _differs(lab, references, taken_up)
 
 
-def _differs(lab: Lab, reference: Run, taken_up: Resumption) -> str | None:
-    if lab.kind != "R":
-        return lab.difference(reference, taken_up.run)
+def _insist_on_determinism(lab: Lab) -> None:
+    one = _uninterrupted(lab, HELD.start)
+    said = lab.difference(one, _uninterrupted(lab, replace(HELD.start, folder="again")))
+    if said is not None:
+        raise Untestable(f"follows from F12-run-is-deterministic: two undisturbed runs differ: {said}", trace=one)
+
+
+def _differs(lab: Lab, references: Sequence[Run], taken_up: Resumption) -> str | None:
+    """Whether each part of the rest is that of a reference; what was saved as text may be of either machine."""
+    rest = [_rest(lab, reference, taken_up) for reference in references]
+    found = story(taken_up.run, lab.target.volatile)
+    same = all(len(r) == len(found) for r in rest) and all(
+        part in parts for part, *parts in zip(found, *rest, strict=True)
+    )
+    return None if same else difference(rest[0], found)
+
+
+def _rest(lab: Lab, reference: Run, taken_up: Resumption) -> list[str]:
+    if lab.kind == "H":
+        return story(reference, lab.target.volatile)
     saved = reference.of("saved", session="main")
-    rest = Trace(events=reference.of(after=saved[taken_up.step])) if taken_up.step < len(saved) else Trace()
-    return difference(story(rest, lab.target.volatile), story(taken_up.run, lab.target.volatile))
+    events = reference.of(after=saved[taken_up.step]) if taken_up.step < len(saved) else []
+    return story(Trace(events=events), lab.target.volatile)
 
 
-def _pause_shows(taken_up: Resumption) -> str | None:
+def _broke(run: Run) -> str | None:
+    return f"the resumed run ended {how_ended(run)}" if run.status in ("failed", "exited", "timeout") else None
+
+
+def _pause_shows(pause: Resumption) -> str | None:
     """What a pause did to the messages, where they only ever grew before it; or to the run itself."""
-    run, before, after = taken_up.run, taken_up.reference, taken_up.request
-    if run.status in ("failed", "exited", "timeout"):
-        return f"the resumed run ended {how_ended(run)}"
-    if before is None or after is None or taken_up.where != "after the pause":
-        return None
-    earlier = run.of("model_request", before=before)
+    before, after = pause.reference, pause.request
+    if before is None or after is None:
+        return _broke(pause.run)
+    earlier = pause.run.of("model_request", before=before)
     grew = bool(earlier) and is_within(earlier[-1].request, before.request)
     if grew and not is_within(before.request, after.request):
         return "the next request no longer begins with the messages of the one before the pause, as all did before"
-    return None
+    return _broke(pause.run)

@@ -10,7 +10,7 @@ from agentcheck.canonical import story
 from agentcheck.damage import DAMAGES, Damage
 from agentcheck.hearsay import speaks_of_failure
 from agentcheck.lab import Lab, Run
-from agentcheck.pauses import answers, finished, resting
+from agentcheck.pauses import answers, finished, resting, taken_up
 from agentcheck.stored import files
 from agentcheck.wording import leaves
 
@@ -41,7 +41,7 @@ class Spoiled:
 def spoiled(lab: Lab) -> Iterator[Spoiled]:
     """An unfinished run resumed from copies of its store, each of which is spoiled in one way."""
     run, later = resting(lab), finished(lab).stores["main"]
-    sound = lab.resume(run, answers=answers(lab, run))
+    sound = taken_up(lab, run)
     kept = sorted(files(run.stores["main"]), key=lambda p: -p.stat().st_size)[:MOST_FILES]
     for name in (p.relative_to(run.stores["main"]) for p in kept):
         for damage in DAMAGES:

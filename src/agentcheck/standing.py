@@ -11,7 +11,7 @@ from agentcheck.conditions import PerSession
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import NotReached, Undecided
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Run, Stop
-from agentcheck.pauses import finished, parked, resting, stops
+from agentcheck.pauses import finished, parked, resting, stops, taken_up
 from agentcheck.reducer import Answer, Approved, Denied, Text
 from agentcheck.resumptions import HELD, NOW, Places, insist_on_data
 from agentcheck.scenario import HumanPlan
@@ -48,7 +48,8 @@ def _of_host(lab: Lab) -> Iterator[Standing]:
             yield Standing("waiting", _does(waiting), _does(again), again.finished)
     for nth, _ in stops(lab):
         again = lab.resume(lab.run(stop=Stop(nth, ask=True), leave=True), answers={})
-        yield Standing("running", "goes on", _does(again), again.finished)
+        if again.status != "failed":
+            yield Standing("running", "goes on", _does(again), again.finished)
         break
     if lab.happy().status == "finished":
         again = lab.resume(lab.happy(), answers={})
@@ -122,6 +123,8 @@ def doings_after_the_end(lab: Lab) -> tuple[list[str], Event | None]:
     run = finished(lab)
     if lab.kind == "H":
         again = lab.resume(run, answers={})
+        if again.status not in ("finished", "waiting"):
+            taken_up(lab, resting(lab))  # a refusal says something only of a host that resumes at all
         done = again.of("model_request", "tool_called", "asked")
         return [str(e.get("tool") or e.type) for e in done], done[0] if done else again.finished
     insist_on_data(run)
@@ -186,6 +189,7 @@ def _reducer_forks(lab: Lab, places: Places) -> tuple[tuple[Run, Run], Run]:
 
 def _host_forks(lab: Lab, places: Places) -> tuple[tuple[Run, Run], Run]:
     run, on = resting(lab, places.start), places.elsewhere
+    taken_up(lab, run)
     questions = run.finished["questions"] if run.finished is not None else []
     returns = {e["tool"]: e["value"] for e in lab.happy().of("tool_returned")}
     one, other = ({q["id"]: _answer(lab, q["kind"], order) for q in questions} for order in (1, 2))
