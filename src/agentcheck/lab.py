@@ -21,6 +21,7 @@ from agentcheck.conditions import Silence, Stop
 from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
 from agentcheck.framing import Closed
+from agentcheck.meeting import Meeting
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
 from agentcheck.offers import Offers
@@ -68,6 +69,7 @@ class Lab(Offers):
         self._runs: dict[str, Run | Undecided] = {}
         self._ledgers: dict[Path, dict[str, Any]] = {}
         self.cited = _Citations()
+        self.progressed: Callable[[str], None] = lambda text: None  # hears how far a long check has come
         try:
             self.described = self.stages.on(HERE).zygote.described
             self.target = _target(self.described["declared"])
@@ -90,7 +92,9 @@ class Lab(Offers):
 
     def judge(self, check: Check) -> Finding:
         """The finding of one check about this target."""
-        return verdict.judge(self, check)
+        finding = verdict.judge(self, check)
+        self.progressed("")
+        return finding
 
     def begin(self, kind: str) -> None:
         """Judge as this kind of target from now on, with no evidence yet."""
@@ -172,6 +176,7 @@ class Lab(Offers):
         at: int | None = None,
         store: Path | None = None,
         on: Machine = ELSEWHERE,
+        meeting: Meeting | None = None,
         **conditions: Any,
     ) -> Run:
         """Go on with a run in a fresh process; the run itself stays as it is. Equal conditions share one run.
@@ -183,6 +188,7 @@ class Lab(Offers):
             store: of a host: the store to go on from; default: a copy of the run's. The tools
                 remember the idempotency keys that were used with a store.
             on: the machine.
+            meeting: with another resumption of the same store, at the same moment.
             conditions: those of `run` that change.
         """
         plan = self._changed(run.plan, conditions, on)
@@ -192,10 +198,13 @@ class Lab(Offers):
             self.cited.trace = known
             return known
         again, world = self._continuing(run, plan, at, store)
+        world.meeting = meeting
         try:
             self._go_on(again, world, run, answers, at, store, on)
         finally:
             again.close()
+            if meeting is not None:
+                meeting.leave()
         if store is None:
             self._runs[key] = again
         self.cited.trace = again

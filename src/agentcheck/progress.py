@@ -1,8 +1,8 @@
 """Live progress: pytest's own letters, under one heading for each factor."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
@@ -10,7 +10,11 @@ from _agentcheck_plugin import NODES
 from agentcheck.check import FACTORS
 from agentcheck.collect import finding_of
 
+if TYPE_CHECKING:
+    from agentcheck.lab import Lab
+
 _WIDTH: Final = 48
+_CLEAR: Final = "\x1b[K"  # to the end of the line
 
 
 def install(config: pytest.Config) -> None:
@@ -47,6 +51,22 @@ class Headings:
         self._reporter.write(" ")
         # As though pytest had just written the name of the file: the letters follow on this line.
         self._reporter.currentfspath = self._reporter.config.rootpath / NODES.removesuffix("::")
+
+
+def shown(lab: "Lab", config: pytest.Config) -> "Lab":
+    """Let a lab tell of its progress within a check: in place on a terminal, else as lines with `-v`."""
+    writer, capture = config.get_terminal_writer(), config.pluginmanager.getplugin("capturemanager")
+
+    def tell(text: str) -> None:
+        with capture.global_and_fixture_disabled() if capture else nullcontext():
+            if writer.hasmarkup:
+                writer.write(f" {text}{_CLEAR}\x1b[{len(text) + 1}D" if text else _CLEAR, flush=True)
+            elif text:
+                writer.line(f"    {text}")
+
+    if config.get_verbosity() > 0 or (writer.hasmarkup and config.get_verbosity() == 0):
+        lab.progressed = tell
+    return lab
 
 
 @contextmanager
