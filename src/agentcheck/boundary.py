@@ -12,6 +12,7 @@ from agentcheck.faults import (
     Faults,
 )
 from agentcheck.finding import Undecided
+from agentcheck.meeting import Meeting
 from agentcheck.messages import Request
 from agentcheck.model import Model
 from agentcheck.scenario import HumanPlan, Scenario
@@ -37,6 +38,7 @@ class Boundary:
     offered: dict[str, Any] = field(default_factory=dict)  # tool -> its spec on the wire
     ledger: dict[str, Any] = field(default_factory=dict)  # idempotency key -> the result given
     store: Path | None = None
+    meeting: Meeting | None = None  # with another process on the same store
     crossings: int = 0
     stopping: bool = False  # the next answer tells the agent to stop
     problem: Undecided | None = None

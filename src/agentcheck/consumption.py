@@ -1,16 +1,19 @@
 """The same answer delivered again: one delivery after the other, and two at once."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from agentcheck.finding import NotReached
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Run
-from agentcheck.pauses import answers, parked
+from agentcheck.meeting import Meeting
+from agentcheck.pauses import answers, parked, taken_up
 from agentcheck.recovery import effects
 from agentcheck.reducer import Answer
 
 Doings: TypeAlias = Counter[Any]
+MOST_WRITES: Final = 3  # before each of which the second process is overtaken by the first, in runs of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,19 @@ class Delivered:
         return [str(doing[0]) for doing in self.once - self.twice]
 
 
-def deliveries(lab: Lab) -> list[Delivered]:
+def deliveries(lab: Lab) -> Iterator[Delivered]:
     """The answers that a parked run waits for, delivered twice: in turn, and by two processes at once."""
     waiting = parked(lab)
     given = answers(lab, waiting)
-    once = doings(lab, lab.resume(waiting, answers=given))
-    return [_in_turn(lab, waiting, given, once), _at_once(lab, waiting, given, once)]
+    once = doings(lab, taken_up(lab, waiting))
+    if not once.total():
+        raise NotReached("the answer led to no effect, and to no question to the model", trace=waiting)
+    yield _in_turn(lab, waiting, given, once)
+    for nth in range(1, MOST_WRITES + 1):
+        meeting = Meeting(at=nth)
+        yield _at_once(lab, waiting, given, once, meeting)
+        if not meeting.met:
+            return
 
 
 def _in_turn(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) -> Delivered:
@@ -47,11 +57,11 @@ def _in_turn(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) 
     return Delivered("one after the other", once, doings(lab, first, second), second)
 
 
-def _at_once(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) -> Delivered:
+def _at_once(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings, meeting: Meeting) -> Delivered:
     store = lab.copied_store(waiting)
     both = lab.at_once(
-        lambda: lab.resume(waiting, answers=given, store=store, on=HERE),
-        lambda: lab.resume(waiting, answers=given, store=store, on=ELSEWHERE),
+        lambda: lab.resume(waiting, answers=given, store=store, on=HERE, meeting=meeting),
+        lambda: lab.resume(waiting, answers=given, store=store, on=ELSEWHERE, meeting=meeting),
     )
     done = doings(lab, *both)
     if once - done:  # both gave way to the other, which is safe as long as the answer can be given again

@@ -28,7 +28,17 @@ class World(ModelSide):
     def _on_probe(self, message: Mapping[str, Any]) -> None:
         self._record(message, "probe", name=message["name"], value=message["value"])
 
+    def _on_begins(self, message: Mapping[str, Any]) -> None:
+        if self.meeting is not None:
+            self.meeting.begin(self.target.limits.seconds)
+
+    def _on_writes(self, message: Mapping[str, Any]) -> None:
+        if self.meeting is not None:
+            self.meeting.before_write(id(self))
+
     def _on_finished(self, message: Mapping[str, Any]) -> None:
+        if self.meeting is not None:
+            self.meeting.leave()
         data = {k: v for k, v in message.items() if k not in ("op", "session", "pid")}
         for question in message.get("questions", ()):
             call = question.get("call") or {}

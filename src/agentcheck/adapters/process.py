@@ -59,6 +59,7 @@ class Stage:
             "clock": machine.clock,
             "largest_file": LARGEST_FILE,
             "memory": world.target.limits.memory_bytes,
+            "together": world.meeting is not None and not world.meeting.over,
             "veto": {"tool": world.veto, "tools": list(world.offered)} if world.veto else None,
             "bind": sorted(set(world.target.tools) - set(world.bound)),
             "known": sorted(tool for tool, said in world.bound.items() if said.get("bound")),

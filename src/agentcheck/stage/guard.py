@@ -13,7 +13,7 @@ from typing import Any, Final
 _SPAWNS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 )
-_WRITES: Final = {
+WRITES: Final = {
     "os.remove": (0,),
     "os.rename": (0, 1),
     "os.rmdir": (0,),
@@ -92,14 +92,14 @@ class Guard:
         if not isinstance(path, (str, bytes, os.PathLike)):
             return None
         name = os.path.realpath(os.fsdecode(path))
-        if (isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & _WRITE_FLAGS:
+        if opens_to_write(mode, flags):
             return self._write(name)
         if name.startswith(self.project) or not name.endswith(_CODE):
             self.files_read.add(name)
         return None
 
     def _change(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
-        for index in _WRITES[event]:
+        for index in WRITES[event]:
             path = args[index] if index < len(args) else None
             if isinstance(path, (str, bytes, os.PathLike)) and os.fsdecode(path) not in ("", ":memory:"):
                 folder, base = os.path.split(os.path.abspath(os.fsdecode(path)))
@@ -118,8 +118,13 @@ _HANDLERS: Final[dict[str, Callable[[Guard, str, tuple[Any, ...]], tuple[str, st
     **dict.fromkeys(_SPAWNS, Guard._spawn),
     **dict.fromkeys(("socket.connect", "socket.getaddrinfo", "socket.sendto"), Guard._connect),
     "open": Guard._open,
-    **dict.fromkeys(_WRITES, Guard._change),
+    **dict.fromkeys(WRITES, Guard._change),
 }
+
+
+def opens_to_write(mode: Any, flags: Any) -> bool:
+    """Whether a file opened like this, as the audit event says, may be changed."""
+    return bool((isinstance(mode, str) and set(mode) & set("wax+")) or (flags or 0) & _WRITE_FLAGS)
 
 
 def where(project: tuple[str, ...]) -> str:

@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
-from agentcheck.stage import clock, veto, view
+from agentcheck.stage import beneath, clock, veto, view
 from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import in_its_own_thread, intercepted
 from agentcheck.stage.link import Link, running, session
+from agentcheck.stage.together import Together
 from agentcheck.stage.tools import Toolbox, answer_input, plain
 from agentcheck.target import Target
 
@@ -55,6 +56,8 @@ class Performance:
             self.toolbox.place(tool)
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
         sessions = list(self.job["sessions"])
+        if self.job.get("together"):
+            Together(self.link, self.job["store"]).begin()
         if self.job.get("interleaved"):
             self.inside = sessions[1:]
             sessions = sessions[:1]
@@ -131,6 +134,9 @@ class Performance:
 
     def ask_model(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         """What the lab says to one HTTP request; binding tools first where the lab asks for it."""
+        failure = self.toolbox.http_failure()
+        if failure is not None:
+            return beneath.http_answer(failure)
         self.requests += 1
         if self.requests == 2 and self.inside:
             waiting, self.inside = self.inside, []
