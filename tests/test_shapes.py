@@ -3,6 +3,7 @@
 import pytest
 from agents import lab_of, written
 
+from agentcheck.faults import Http, Raises, Reset, TimesOut, ToolFails
 from agentcheck.finding import Untestable
 from agentcheck.scenario import Call, Turn
 from agentcheck.trace import Trace
@@ -184,8 +185,6 @@ def test_several_parameters_come_from_the_trigger_of_the_scenario(tmp_path):
 
 
 def test_a_tool_that_handles_its_own_errors_wants_a_place_beneath(tmp_path):
-    from agentcheck.faults import Raises, ToolFails
-
     code = """
 def fetch(where): raise AssertionError("real")
 def peek(where: str) -> str:
@@ -256,3 +255,28 @@ def run(task): return drive(task, call)
         for run in (lab.happy(), lab.run(lab.call(), lab.call())):
             assert run.status == "finished"
             assert run.of("tool_returned", tool="peek")
+
+
+@pytest.mark.parametrize(
+    ("how", "heard"),
+    [(Http(503, "over quota"), "503: over quota"), (Reset(), "no connection"), (TimesOut(), "too late")],
+    ids=str,
+)
+def test_failures_enter_through_the_http_traffic_of_a_tool(tmp_path, how, heard):
+    code = """
+import requests
+def peek(where: str) -> str:
+    try:
+        answer = requests.get(f"https://rooms.example/{where}", timeout=3)
+    except (requests.Timeout, TimeoutError):
+        return "too late"
+    except (requests.ConnectionError, OSError):
+        return "no connection"
+    return answer.text if answer.ok else f"{answer.status_code}: {answer.text}"
+def run(task): return drive(task, lambda name, arguments: peek(**arguments))
+"""
+    written(tmp_path, CLIENT + code)
+    with lab_of(tmp_path, tools={"peek": {"inject": "http"}}) as lab:
+        run = lab.run(faults=ToolFails("peek", how))
+        assert run.of("fault_fired")
+        assert heard in run.requests()[-1].request.text()

@@ -5,7 +5,7 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Self, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, Self, TypeVar, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -59,7 +59,7 @@ class ToolTable(_Table):
     """`[tool.agentcheck.tools.NAME]`: see `agentcheck.target.ToolBinding`."""
 
     bind: Importable | None = _key(_OBJECT)
-    inject: Importable | None = _key(_OBJECT)
+    inject: Importable | Literal["http"] | None = _key(f'{_OBJECT}, or "http"')
     key: str | None = _key("the name of a parameter")
     returns: Any = _key("any value")
     allow: bool = _key("true or false", False)

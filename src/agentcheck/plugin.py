@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "agentcheck: a check of agentcheck, not a test of this project")
     config.addinivalue_line("markers", "factor(number): the factor, of the 12, that a check belongs to")
     try:
-        judging = prepare(config, pasted=_take_pasted(config), factory=lambda judging: progress.shown(make_lab(judging), config))
+        pasted = _take_pasted(config)
+        judging = prepare(config, pasted=pasted, factory=lambda judging: progress.shown(make_lab(judging), config))
         if not config.option.collectonly:
             _make_writable(judging)
     except (ConfigError, UnknownCheck, ExpectedError, HarnessError) as error:

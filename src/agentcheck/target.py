@@ -21,15 +21,18 @@ class Limits:
     memory_bytes: int = 4 * 2**30  # address space of the agent's process; 0: no limit
 
 
+OVER_HTTP: Final = "http"  # as `inject`: failures enter where the tool's body makes an HTTP request
+
+
 @dataclass(frozen=True, slots=True)
 class ToolBinding:
     """Where a tool on the wire is found in the user's code, and how far it may run.
 
     `bind` is the function ("ops:deploy"); `inject` a function beneath it ("ops:client.post") at
-    which failures enter; `key` the parameter that carries the idempotency key; `returns` the
-    value to give where neither scenario nor annotation says; `allow` lets the real function run.
-    `repeatable` says whether it may run again when nobody knows how the first time ended (it only
-    reads, or doing it twice is doing it once); None: not said. A tool with a `key` always may.
+    which failures enter, or "http" for whatever HTTP request its body makes; `key` the parameter
+    that carries the idempotency key; `returns` the value to give where neither scenario nor
+    annotation says; `allow` lets the real function run. `repeatable` says whether the tool may
+    be called again when nobody knows how the first time ended (it only reads, say).
     """
 
     bind: str | Callable[..., Any] | None = None

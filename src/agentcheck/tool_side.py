@@ -18,6 +18,7 @@ from agentcheck.faults import (
 from agentcheck.finding import Untestable
 from agentcheck.human_side import HumanSide
 from agentcheck.messages import ToolCall
+from agentcheck.target import OVER_HTTP
 from agentcheck.trace import Event
 
 LONG = 1_000  # characters of a result that a tool might cut short
@@ -81,6 +82,12 @@ class ToolSide(HumanSide):
         if stub and not beneath:
             self._insist_that_body_handles_nothing(fault, called["tool"])
         failure = _failure(fault)
+        if stub and beneath == OVER_HTTP and isinstance(fault.how, Hangs):
+            self.problem = Untestable(
+                f"whether {called['tool']} waits for ever cannot be seen in its HTTP requests",
+                mend=f'[tool.agentcheck.tools.{called["tool"]}]\ninject = "module:function"  # what makes the request',
+            )
+            raise CutOff(self.problem.message)
         if stub and beneath:
             return {**failure, "do": "beneath", "how": failure["do"]}
         self.answered(called, "fault_fired", fault=str(fault), tool=called["tool"], call=called["call"])

@@ -1,7 +1,9 @@
 """Failures beneath a tool's body, in the form in which the function there would have given them."""
 
 import asyncio
+import base64
 import importlib
+import json
 import signal
 import threading
 from collections.abc import Mapping
@@ -26,6 +28,23 @@ def http_response(module: str, failure: Mapping[str, Any]) -> Any:
         response.status_code, response._content, response.url = status, text.encode(), "http://tool.invalid/"
         return response
     return None
+
+
+def http_answer(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """A failure as the server beneath would have given it: an error status, a broken connection, an odd body."""
+    broken = {"ConnectionResetError": "reset", "TimeoutError": "timeout"}.get(str(failure.get("kind")))
+    if broken:
+        return {"do": "reply", "broken": broken}
+    if failure["how"] == "return":
+        value = failure["value"]
+        status, text = 200, value if isinstance(value, str) else json.dumps(value)
+    else:  # an exception of the server's is an internal error to its clients
+        status, text = failure.get("status") or 500, str(failure.get("message", ""))
+    headers = {"content-type": "text/plain; charset=utf-8"}
+    if failure.get("retry_after") is not None:
+        headers["retry-after"] = str(failure["retry_after"])
+    body = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+    return {"do": "reply", "status": status, "headers": headers, "chunks": [body]}
 
 
 def time_out(bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any], longest: float) -> Exception | None:

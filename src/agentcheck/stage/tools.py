@@ -17,7 +17,7 @@ from agentcheck.stage import beneath, clock, values
 from agentcheck.stage import bind as binder
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
-from agentcheck.target import Target, ToolBinding
+from agentcheck.target import OVER_HTTP, Target, ToolBinding
 
 FOREVER = 86_400.0
 
@@ -75,7 +75,7 @@ class Toolbox:
 
     def _bind_beneath(self, tool: str) -> None:
         inject = self.target.binding(tool).inject
-        if inject and inject != "http":
+        if inject and inject != OVER_HTTP:
             binder.bind(tool, named(inject), self._dispatch_beneath)
 
     def _has_value(self, tool: str) -> bool:
@@ -185,6 +185,15 @@ class Toolbox:
 
     def _real(self, tool: str, verdict: Mapping[str, Any]) -> "_Real":
         return _Real(self, tool, verdict if verdict["do"] == "beneath" else None)
+
+    def http_failure(self) -> dict[str, Any] | None:
+        """The failure that waits for the HTTP traffic of the tool whose body runs now, if one does."""
+        waiting = [tool for tool in self.beneath if self.target.binding(tool).inject == OVER_HTTP]
+        if not waiting:
+            return None
+        failure: dict[str, Any] = self.beneath.pop(waiting[0])
+        self.link.ask("fault_fired", fault=failure["fault"])
+        return failure
 
     def _dispatch_beneath(self, bound: binder.Bound, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         failure = self.beneath.pop(bound.tool, None)
