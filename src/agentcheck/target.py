@@ -31,8 +31,9 @@ class ToolBinding:
     `bind` is the function ("ops:deploy"); `inject` a function beneath it ("ops:client.post") at
     which failures enter, or "http" for whatever HTTP request its body makes; `key` the parameter
     that carries the idempotency key; `returns` the value to give where neither scenario nor
-    annotation says; `allow` lets the real function run. `repeatable` says whether the tool may
-    be called again when nobody knows how the first time ended (it only reads, say).
+    annotation says; `allow` lets the real function run. `repeatable` says whether it may run again
+    when nobody knows how the first time ended (it only reads, or doing it twice is doing it
+    once); None: not said. A tool with a `key` always may.
     """
 
     bind: str | Callable[..., Any] | None = None
