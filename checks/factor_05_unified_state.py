@@ -81,7 +81,7 @@ def effects_match_state(lab: Lab) -> None:
     if not recovered:
         raise Untestable("follows from F06-crash-loses-nothing: no run that was killed at a tool came to its end")
     for recovery in recovered:
-        undone = omitted(lab.target, happy, recovery)
+        undone = omitted(happy, recovery)
         assert not undone, lab.seen(
             f"killed {recovery.where}: {', '.join(undone)} never took effect, and the agent goes on as if it had",
             recovery.killed,
@@ -90,7 +90,7 @@ def effects_match_state(lab: Lab) -> None:
     tool = lab.tool
     timed_out = lab.run(lab.call(tool), faults=ToolFails(tool, TimesOut(after_effect=True)))
     failed = timed_out.reach("tool_failed", tool=tool)
-    count = sum(n for (name, _), n in effects(lab.target, timed_out).items() if name == tool)
+    count = sum(n for (name, _), n in effects(timed_out).items() if name == tool)
     assert count == 1, lab.seen(
         f"{tool} timed out after its effect, and one decision took effect {count} times", failed
     )

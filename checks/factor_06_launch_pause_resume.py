@@ -79,13 +79,13 @@ def crash_loses_nothing(lab: Lab) -> None:
     insist_on_resuming(lab)
     for number, recovery in enumerate(chain(recoveries(lab), second_kill(lab)), 1):
         lab.progressed(f"{number} crash points done")
-        for tool in repeated(lab.target, happy, recovery.run):
+        for tool in repeated(happy, recovery.run):
             allowed = may_repeat(lab.target, tool)
             assert allowed is not False, lab.seen(
                 f"killed {recovery.where}: {tool} took effect again after the resumption", recovery.killed
             )
             unsaid += [tool] if allowed is None else []
-        undone = omitted(lab.target, happy, recovery)
+        undone = omitted(happy, recovery)
         assert not undone, lab.seen(
             f"killed {recovery.where}: {', '.join(undone)} never took effect, and nobody was told", recovery.killed
         )

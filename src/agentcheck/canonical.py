@@ -50,9 +50,15 @@ def _parts(trace: Trace, session: str | None) -> Iterator[Any]:
         if event.type == "model_request":
             yield {"asked": _said(event)["messages"]}
         elif event.type == "tool_called":
-            yield {"called": event["tool"], "with": event["arguments"]}
+            yield {"called": event["tool"], "with": arguments(event)}
         elif event.type == "finished" and event["status"] != "waiting":
             yield {"ended": event["status"], "result": event.get("result")}
+
+
+def arguments(called: Event) -> Any:
+    """What a tool was called with, less its idempotency key, which is the host's own and new for each run."""
+    given, key = called["arguments"], called.get("host_key")
+    return {name: value for name, value in given.items() if name != key} if isinstance(given, dict) else given
 
 
 def difference(one: Sequence[str], other: Sequence[str]) -> str | None:

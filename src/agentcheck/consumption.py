@@ -74,7 +74,7 @@ def doings(lab: Lab, *runs: Run) -> Doings:
     """The effects of resumed runs; of runs without any, the questions to the model."""
     done: Doings = Counter()
     for run in runs:
-        done += effects(lab.target, run)
+        done += effects(run)
     if not done:
         done[("a model request", "")] = sum(len(run.requests()) for run in runs)
     return done

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agentcheck import canonical, recorded, verdict
 from agentcheck.adapters import callable as callables
@@ -33,6 +33,8 @@ from agentcheck.stages import Stages
 from agentcheck.target import Limits, Target, ToolBinding
 from agentcheck.trace import Event, Trace
 from agentcheck.world import World
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -286,7 +288,7 @@ class Lab(Offers):
         return hosts.copied_store(self.stages, run, name)
 
     @staticmethod
-    def at_once(*works: Callable[[], Run]) -> list[Run]:
+    def at_once(*works: Callable[[], T]) -> list[T]:
         """Several pieces of work at the same time, each of which must use a machine of its own."""
         results: list[Any] = [None] * len(works)
 

@@ -3,13 +3,13 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from agentcheck.canonical import Canon
+from agentcheck.canonical import Canon, arguments
 from agentcheck.hearsay import speaks_of_failure
-from agentcheck.lab import Lab, Run, Stop
+from agentcheck.lab import ELSEWHERE, HERE, Lab, Machine, Run, Stop
 from agentcheck.pauses import crossings
 from agentcheck.recall import facts, forgotten, how_ended
 from agentcheck.target import Target
@@ -44,11 +44,23 @@ class Recovery:
 
 
 def recoveries(lab: Lab) -> Iterator[Recovery]:
-    """The happy run of a host, killed at every crossing: before the model is asked, and on both sides of an effect."""
-    happy = lab.happy()
-    for nth, crossing in enumerate(crossings(lab, happy), 1):
-        for when in ("before", "after") if crossing.type == "tool_called" else ("before",):
-            yield _killed(lab.run(stop=Stop(nth, when)))
+    """The happy run of a host, killed at every crossing: before the model is asked, and on both sides of an effect.
+
+    Every other one runs on the other machine, beside the first.
+    """
+    points = [
+        Stop(nth, when)
+        for nth, crossing in enumerate(crossings(lab, lab.happy()), 1)
+        for when in (("before", "after") if crossing.type == "tool_called" else ("before",))
+    ]
+    runs: dict[Stop, Run] = {}
+
+    def kill(machine: Machine, chosen: Sequence[Stop]) -> None:
+        for point in chosen:
+            runs[point] = lab.run(stop=point, machine=machine, resume_on=machine)
+
+    lab.at_once(lambda: kill(HERE, points[::2]), lambda: kill(ELSEWHERE, points[1::2]))
+    yield from (_killed(runs[point]) for point in points)
 
 
 def second_kill(lab: Lab) -> Iterator[Recovery]:
@@ -67,26 +79,18 @@ def _killed(run: Run) -> Recovery:
 # --- effects --------------------------------------------------------------------------------------
 
 
-def effects(target: Target, run: Run) -> Counter[tuple[str, str]]:
+def effects(run: Run) -> Counter[tuple[str, str]]:
     """How often each call took effect: tool and arguments, the idempotency key left out."""
     counted: Counter[tuple[str, str]] = Counter()
     for effect in run.of("effect"):
-        called = run.reach("tool_called", call=effect["call"])
-        counted[effect["tool"], arguments(target, called)] += 1
+        given = arguments(run.reach("tool_called", call=effect["call"]))
+        counted[effect["tool"], json.dumps(given, sort_keys=True, ensure_ascii=False)] += 1
     return counted
 
 
-def arguments(target: Target, called: Event) -> str:
-    """What a tool was called with, in one form, the idempotency key left out."""
-    given, key = called["arguments"], target.binding(called["tool"]).key
-    if isinstance(given, dict):
-        given = {name: value for name, value in given.items() if name != key}
-    return json.dumps(given, sort_keys=True, ensure_ascii=False)
-
-
-def repeated(target: Target, happy: Run, run: Run) -> list[str]:
+def repeated(happy: Run, run: Run) -> list[str]:
     """The tools that took effect more often than in the happy run."""
-    return [tool for tool, _ in effects(target, run) - effects(target, happy)]
+    return [tool for tool, _ in effects(run) - effects(happy)]
 
 
 def may_repeat(target: Target, tool: str) -> bool | None:
@@ -97,9 +101,9 @@ def may_repeat(target: Target, tool: str) -> bool | None:
     return False if binding.key is not None or tool in (target.high_stakes or ()) else None
 
 
-def omitted(target: Target, happy: Run, recovery: Recovery) -> list[str]:
+def omitted(happy: Run, recovery: Recovery) -> list[str]:
     """The tools whose effect never took place, and of which nobody was told that it may not have."""
-    missing = [tool for tool, _ in effects(target, happy) - effects(target, recovery.run)]
+    missing = [tool for tool, _ in effects(happy) - effects(recovery.run)]
     return [tool for tool in missing if tool != recovery.tool or not in_doubt(happy, recovery)]
 
 

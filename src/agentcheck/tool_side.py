@@ -53,6 +53,7 @@ class ToolSide(HumanSide):
             wire=carried_out.id if carried_out else None,
             decided=found["call"].arguments if found else None,
             decision=found["seq"] if found else None,
+            host_key=self.target.binding(tool).key,
         )
 
     def play(self, called: Event, *, stub: bool) -> dict[str, Any]:
