@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from agentcheck.arguments import Schema, rewritten
+from agentcheck.catalogs import undescribed
+from agentcheck.jsonvalues import example_arguments
+from agentcheck.messages import ToolSpec
 
 DEPLOY = {
     "type": "object",
@@ -116,3 +119,31 @@ def test_arguments_that_arrived_as_decided(decided: dict[str, Any], received: An
 )
 def test_arguments_that_did_not(decided: dict[str, Any], received: Any, said: str) -> None:
     assert rewritten(decided, received, DEPLOY) == said
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *([1], "text", 3, True, {"$ref": ["x"]}, {"$ref": "#/nowhere"}),
+        {"type": "object", "properties": ["limit"], "required": "limit"},
+        {"type": "object", "properties": {"limit": {"enum": 3, "minimum": "x"}}, "required": ["limit"]},
+        {"type": "object", "properties": {"limit": {"anyOf": 3}}, "required": ["limit"]},
+        {"type": "object", "properties": {"limit": {"type": "string", "pattern": "("}}, "required": ["limit"]},
+    ],
+)
+def test_an_agent_may_send_as_a_schema_what_is_none(parameters: Any) -> None:
+    schema = Schema(parameters)
+    assert not schema.usable
+    assert isinstance(example_arguments(parameters), dict)
+    assert undescribed(ToolSpec("list_git_tags", "Lists tags.", parameters)) in ([], ["list_git_tags.limit"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "found"),
+    [({"type": "integer", "not": {"const": 1}}, True), ({"minimum": 5, "maximum": 2}, False), ({}, True)],
+)
+def test_where_the_plainest_example_is_not_accepted_another_is_looked_for(limit: dict[str, Any], found: bool) -> None:
+    limit = {"type": "integer", **limit}
+    schema = Schema({"type": "object", "properties": {"limit": limit}, "required": ["limit", "unlisted"]})
+    assert bool(schema.plain()) is found
+    assert all(schema.accepts(arguments) for arguments in schema.plain())

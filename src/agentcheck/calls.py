@@ -60,10 +60,20 @@ def schema_of(lab: Lab, tool: str) -> Schema:
 def _tools(lab: Lab) -> list[str]:
     """The tools to try, those with a schema that can be read. Raises Untestable where there is none."""
     named = lab.ordinary_tools or [lab.tool]  # the latter says why there is none
-    usable = [t for t in named if schema_of(lab, t).readable]
+    hindered = {tool: _hindrance(schema_of(lab, tool), tool) for tool in named}
+    usable = [tool for tool, why in hindered.items() if not why]
     if not usable:
-        raise Untestable(f"follows from F04-schema-is-valid: the schema of {named[0]} cannot be read")
+        raise Untestable(hindered[named[0]])
     return usable[:_MOST_TOOLS]
+
+
+def _hindrance(schema: Schema, tool: str) -> str:
+    """Why no arguments can be made for a tool; empty where they can."""
+    if schema.beyond:
+        return f"the schema of {tool} holds a pattern that Python cannot read"
+    if not schema.readable:
+        return f"follows from F04-schema-is-valid: the schema of {tool} cannot be read"
+    return "" if not schema.usable or schema.plain() else f"no arguments were found that the schema of {tool} accepts"
 
 
 def broken(lab: Lab) -> list[tuple[str, Turn]]:
@@ -85,7 +95,7 @@ def half(lab: Lab) -> Turn:
     """A call whose arguments end in the middle. Raises Untestable where no tool has arguments."""
     tool = lab.tool_with_arguments()
     schema = schema_of(lab, tool)
-    whole = schema.plain()[-1] if schema.usable else {"argument": "value"}
+    whole = ((schema.plain() if schema.usable else []) or [{"argument": "value"}])[-1]
     text = json.dumps(dict(lab.arguments(tool)) or whole, ensure_ascii=False)
     return Turn(calls=(Call(tool, text[: text.rindex('"')]),))
 
