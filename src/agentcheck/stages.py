@@ -37,6 +37,7 @@ class Stages:
             stage = None
         if stage is None:
             stage = Stage(self._new_zygote(machine), project=self.root, known=set())
+            stage.learn(sorted({module for other in self._stages.values() for module in other.known}))
             self._stages[key] = stage
         return stage
 

@@ -34,7 +34,7 @@ class Stage:
         self._close(world, fork, job)
         if last.get("modules"):
             self.sources.update(last["sources"])
-            self._learn(last["modules"])
+            self.learn(last["modules"])
         return last
 
     @contextlib.contextmanager
@@ -101,7 +101,7 @@ class Stage:
                 ending = {"status": "exited", "code": fork.ended.code, "said": fork.said}
                 trace.append("finished", session=one["name"], pid=fork.pid, **ending)
 
-    def _learn(self, modules: Sequence[str]) -> None:
+    def learn(self, modules: Sequence[str]) -> None:
         """Let the zygote import what forks imported, the user's own modules excepted: those belong to a run."""
         import importlib.util
 
