@@ -5,7 +5,6 @@ from agentcheck.arguments import rewritten
 from agentcheck.check import Severity, check
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
-from agentcheck.scenario import call
 from agentcheck.trials import answered, named, trials, written
 
 
@@ -61,11 +60,11 @@ def invalid_arguments_are_refused(lab: Lab) -> None:
 def unknown_tool_is_refused(lab: Lab) -> None:
     """Models make names up; without an answer they cannot correct themselves, and a KeyError ends the job."""
     calls.insist_on_tools(lab)
-    (trial,) = trials(lab, [call(calls.UNKNOWN)])
-    acted = trial.acts(lab)
-    assert not acted, lab.seen(f"{written(trial.call)} ran {named(acted)}", trial.reply, *acted)
-    trial = answered(lab, trial)
-    assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", *trial.events)
+    for trial in trials(lab, calls.unknown(lab)):
+        acted = trial.acts(lab)
+        assert not acted, lab.seen(f"{written(trial.call)} ran {named(acted)}", trial.reply, *acted)
+        trial = answered(lab, trial)
+        assert trial.told, lab.seen(f"{trial.outcome} after {written(trial.call)}", *trial.events)
 
 
 @check(

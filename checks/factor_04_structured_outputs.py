@@ -96,7 +96,9 @@ def catalog_is_stable(lab: Lab) -> None:
     """A model plans with the tools that it was shown; and any change makes the provider read the context anew."""
     calls.insist_on_tools(lab)
     several = [lab.call()] * 3
-    for run in (lab.happy(), lab.run(*several)):
-        for earlier, later in turns(run):
-            change = unexplained(run, earlier, later)
-            assert change is None, lab.seen(change or "", earlier, later)
+    compared = [(run, *pair) for run in (lab.happy(), lab.run(*several)) for pair in turns(run)]
+    if not compared:
+        raise NotReached("the model was offered tools only once", trace=lab.happy())
+    for run, earlier, later in compared:
+        change = unexplained(run, earlier, later)
+        assert change is None, lab.seen(change or "", earlier, later)

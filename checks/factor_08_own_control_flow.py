@@ -80,6 +80,7 @@ def model_outage_is_survived(lab: Lab) -> None:
     dropped = CutStream() if any(e.request.stream for e in lab.happy().requests()) else Reset()
     for how in (Http(429), Http(529), TimesOut(), dropped):
         run = lab.run(lab.call(), faults=ModelFails(how, times=None, after=1))
+        run.reach("tool_called", why="no tool had run when the model failed")
         when = f"after the model failed for good ({_named(how)})"
         _insist_on_survival(lab, run, when)
         lost = _lost(lab, run)

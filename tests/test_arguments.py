@@ -30,6 +30,7 @@ def test_every_way_to_break_a_schema_breaks_it() -> None:
     assert [how.partition(":")[0] for how in broken] == [
         "a required argument is missing",
         "an argument of the wrong type",
+        "a number where a text belongs",
         "a value that is none of the choices",
         "an argument that the schema does not know",
     ]

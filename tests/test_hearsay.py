@@ -56,7 +56,16 @@ def test_a_text_of_its_own_is_new_as_a_whole():
 
 @pytest.mark.parametrize(
     "text",
-    ["Error: 503", "FAILED", "could not connect", "das Werkzeug ist fehlgeschlagen", "ошибка", "失败", "timed out"],
+    [
+        "Error: 503",
+        "FAILED",
+        "could not connect",
+        "das Werkzeug ist fehlgeschlagen",
+        "ошибка",
+        "失败",
+        "timed out",
+        "it did not end within 5 s",
+    ],
 )
 def test_failures_are_understood_in_many_words(text):
     assert speaks_of_failure(text)
@@ -73,6 +82,8 @@ def test_a_result_is_no_failure(text):
         ("OSError", "", "deploy failed (OSError)", True),
         ("HTTPError", "HTTP 503", "status 503", True),
         ("TimeoutError", "", "it timed out", True),
+        ("TimeoutError", "", "deploy took longer than 8 seconds", True),
+        ("TimeoutError", "", "gave up on deploy after a while", True),
         ("RuntimeError", "registry-7 refused", "registry-7 does not answer", True),
         ("HTTPError", "HTTP Error 503", "error", False),
         ("TimeoutError", "", "Error: ", False),

@@ -81,6 +81,9 @@ class Schema:
                 if not self.part_accepts(name, misfit):
                     yield f"an argument of the wrong type: {name}", {**good, name: misfit}
         for name in self.properties:
+            if isinstance(good.get(name), str) and not self.part_accepts(name, 1):
+                yield f"a number where a text belongs: {name}", {**good, name: 1}
+        for name in self.properties:
             for stranger in _STRANGERS:
                 if self._outside_choice(name, stranger):
                     yield f"a value that is none of the choices: {name}", {**good, name: stranger}

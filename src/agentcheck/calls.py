@@ -91,6 +91,16 @@ def broken(lab: Lab) -> list[tuple[str, Turn]]:
     return list(ways.values())
 
 
+def unknown(lab: Lab) -> list[Turn]:
+    """Calls of a tool that does not exist: with no arguments, and with those that each real tool would take.
+
+    Who looks at the name last, or never, runs a real tool with the latter.
+    """
+    several: list[Arguments] = [{}, *(dict(lab.arguments(t)) for t in lab.ordinary_tools[:_MOST_TOOLS])]
+    distinct = {json.dumps(arguments, sort_keys=True): arguments for arguments in several}
+    return _turns(UNKNOWN, list(distinct.values()))
+
+
 def half(lab: Lab) -> Turn:
     """A call whose arguments end in the middle. Raises Untestable where no tool has arguments."""
     tool = lab.tool_with_arguments()

@@ -46,7 +46,7 @@ def as_sent(lab: Lab, event: Event) -> str:
 def masked(lab: Lab) -> Callable[[str], str]:
     """Takes out of a text what the target declares as volatile, and where in the file system agentcheck put it."""
     volatile = [re.compile(pattern) for pattern in lab.target.volatile]
-    sandbox = re.compile(re.escape(str(lab.stages.folder)) + r"/(?:stage-\d+(?:-held)?(?:/\d+)?|store-\d+)")
+    sandbox = re.compile(lab.stages.sandboxes)
 
     def mask(text: str) -> str:
         for pattern in volatile:

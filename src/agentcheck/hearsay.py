@@ -17,8 +17,11 @@ _FAILURE: Final = re.compile(
     re.IGNORECASE,
 )
 _TRACE: Final = re.compile(r'Traceback \(most recent call last\)|^\s*File "[^"\n]+", line \d+', re.MULTILINE)
+_LATE: Final = (
+    r"(?:longer|more) than [\d.]+ ?(?:s\b|ms\b|sec|min)|within [\d.]+ ?(?:s\b|ms\b|sec|min)|g[ai]ve[ns]? up|\bhung\b"
+)
 _TIME: Final = re.compile(
-    r"time[sd]?[ -]?out|timeout|time limit|deadline|too long|no (?:answer|response|reply)", re.IGNORECASE
+    rf"time[sd]?[ -]?out|timeout|time limit|deadline|too long|no (?:answer|response|reply)|{_LATE}", re.IGNORECASE
 )
 _WORD: Final = re.compile(r"[\w-]{5,}")
 
@@ -66,8 +69,8 @@ def wire_id(trace: Trace, event: Event) -> str | None:
 
 
 def speaks_of_failure(text: str) -> bool:
-    """Whether a text says, in whatever words, that something failed."""
-    return bool(_FAILURE.search(text))
+    """Whether a text says, in whatever words, that something failed, or took too long."""
+    return bool(_FAILURE.search(text) or _TIME.search(text))
 
 
 def names_the_failure(trace: Trace, failed: Event, text: str) -> bool:

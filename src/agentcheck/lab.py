@@ -452,10 +452,15 @@ class Lab(Offers):
         self.cited.events.extend(e for e in events if e is not None)
         return message
 
+    @property
+    def volatile(self) -> tuple[str, ...]:
+        """Regular expressions of what may differ between runs: what is declared, and where agentcheck put them."""
+        return (*self.target.volatile, self.stages.sandboxes)
+
     def difference(self, one: Trace, other: Trace, session: str | None = None) -> str | None:
         """Where two runs differ in what was said and done; None where they agree."""
-        volatile = self.target.volatile
-        return canonical.difference(canonical.story(one, volatile, session), canonical.story(other, volatile, session))
+        told = [canonical.story(run, self.volatile, session) for run in (one, other)]
+        return canonical.difference(*told)
 
     @staticmethod
     def marker(name: str) -> str:

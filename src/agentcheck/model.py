@@ -27,6 +27,7 @@ def catalog(request: Request, scenario: Scenario) -> tuple[ToolSpec, ...]:
 @dataclass
 class Script:
     """Plays turns in order; after the last one `then` for ever. Each session has a place of its own.
+    Where a request offers nothing to call, a call waits for one that does, and prose answers.
 
     Without turns it decides by itself: each tool that `may_call` allows once, with arguments from
     its schema, then the end. After a resume, a request that was asked before gets the same answer.
@@ -41,15 +42,20 @@ class Script:
     resumed: set[str] = field(default_factory=set)
     _asked: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
     _made: dict[str, list[Turn]] = field(default_factory=dict)
+    _before: dict[str, int] = field(default_factory=dict)  # the place before the last reply
 
     def reply(self, session: str, request: Request, wire: WireRequest | None) -> Decision:
-        place = self._place(session, request)
+        place = self._before[session] = self._place(session, request)
+        turn = self._turn(session, place, request)
+        if turn.calls and not catalog(request, self.scenario):  # a summary, a title, the closing words
+            self.place[session] = place
+            return Decision(text=finish().text)
         self.place[session] = place + 1
-        return self._decided(self._turn(session, place, request), request)
+        return self._decided(turn, request)
 
     def take_back(self, session: str) -> None:
         """The last reply never arrived: the next request gets it."""
-        self.place[session] -= 1
+        self.place[session] = self._before[session]
 
     def continue_from(self, other: "Script") -> None:
         """Stand where another script stands."""
@@ -95,7 +101,7 @@ class Script:
             return Decision(text=self._prose(turn, intents))
         if intents:
             return Decision(text=self._written(turn.calls[0], intents))
-        calls = tuple(self._call(c) for c in turn.calls)
+        calls = tuple(self._call(c) for c in (turn.calls[:1] if _one_at_a_time(request) else turn.calls))
         return Decision(text=turn.text, calls=calls, finish="calls")
 
     def _ended(self, turn: Turn, request: Request, intents: Mapping[str, Intent]) -> Decision:
@@ -120,6 +126,11 @@ class Script:
     @staticmethod
     def _call(call: Call) -> ToolCall:
         return ToolCall(call.tool, arguments_text(call.arguments), call.id or "")
+
+
+def _one_at_a_time(request: Request) -> bool:
+    """Whether a reply to this request can hold one call at the most."""
+    return request.settings.get("parallel_tool_calls") is False or bool(request.settings.get("legacy_functions"))
 
 
 @dataclass

@@ -35,6 +35,7 @@ class Plan:
     leave: bool = False
     context: bool = False
     watch: bool = False
+    again: int = 0  # the same once more: what is left to chance falls out anew
 
 
 class Run(Trace):

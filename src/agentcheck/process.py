@@ -172,7 +172,13 @@ def environment(planted: Mapping[str, str], extra: Mapping[str, str], home: Path
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST_", "COV_", "AGENTCHECK_"))}
     for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONSTARTUP", "PYTHONINSPECT"):
         kept.pop(name, None)
+    kept.setdefault("OPENAI_API_TYPE", _openai_type())
     return {**kept, **planted, "HOME": str(home), "TMPDIR": str(home / "tmp"), "PYTHONUNBUFFERED": "1", **extra}
+
+
+def _openai_type() -> str:
+    """Which of its services OpenAI's module-level client means, now that keys for all of them are there."""
+    return "azure" if "AZURE_OPENAI_API_KEY" in os.environ and "OPENAI_API_KEY" not in os.environ else "openai"
 
 
 def new_sandbox(root: Path, name: str) -> Path:

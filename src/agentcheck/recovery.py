@@ -137,7 +137,7 @@ def ended_otherwise(lab: Lab, happy: Run, recovery: Recovery) -> str | None:
     lost = _lost(happy, recovery, doubt)
     if lost:
         return f"knew no more of {lost[0]!r} at its last model request"
-    one, other = (Canon(lab.target.volatile)(r.finished and r.finished.get("result")) for r in (happy, run))
+    one, other = (Canon(lab.volatile)(r.finished and r.finished.get("result")) for r in (happy, run))
     return None if doubt or one == other else f"ended with {other[:120]}, and undisturbed with {one[:120]}"
 
 

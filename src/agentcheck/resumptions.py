@@ -122,7 +122,7 @@ def _insist_on_determinism(lab: Lab) -> None:
 def _differs(lab: Lab, references: Sequence[Run], taken_up: Resumption) -> str | None:
     """Whether each part of the rest is that of a reference; what was saved as text may be of either machine."""
     rest = [_rest(lab, reference, taken_up) for reference in references]
-    found = story(taken_up.run, lab.target.volatile)
+    found = story(taken_up.run, lab.volatile)
     same = all(len(r) == len(found) for r in rest) and all(
         part in parts for part, *parts in zip(found, *rest, strict=True)
     )
@@ -131,10 +131,10 @@ def _differs(lab: Lab, references: Sequence[Run], taken_up: Resumption) -> str |
 
 def _rest(lab: Lab, reference: Run, taken_up: Resumption) -> list[str]:
     if lab.kind == "H":
-        return story(reference, lab.target.volatile)
+        return story(reference, lab.volatile)
     saved = reference.of("saved", session="main")
     events = reference.of(after=saved[taken_up.step]) if taken_up.step < len(saved) else []
-    return story(Trace(events=events), lab.target.volatile)
+    return story(Trace(events=events), lab.volatile)
 
 
 def _broke(run: Run) -> str | None:

@@ -47,7 +47,7 @@ def spoiled(lab: Lab) -> Iterator[Spoiled]:
         for damage in DAMAGES:
             again = _resumed(lab, run, name, damage, later)
             if again is not None:
-                same = story(again, lab.target.volatile) == story(sound, lab.target.volatile)
+                same = story(again, lab.volatile) == story(sound, lab.volatile)
                 yield Spoiled(f"{name} {damage.name}", again, same and again.status == sound.status)
 
 

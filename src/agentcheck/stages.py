@@ -1,5 +1,6 @@
 """The processes of one lab: a zygote for each machine, and folders for sandboxes and stores."""
 
+import re
 import shutil
 import tempfile
 import threading
@@ -58,6 +59,11 @@ class Stages:
             stage.zygote.close()
         self._stages.clear()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def sandboxes(self) -> str:
+        """A regular expression for where in the file system runs were put: another place each time."""
+        return re.escape(str(self.folder)) + r"/(?:stage-\d+(?:-held)?(?:/\d+)?|store-\d+)"
 
     def project_folders(self) -> list[str]:
         """Where the user's own code is: the project, and the bundled reference agents."""

@@ -169,8 +169,8 @@ def forks(lab: Lab) -> Iterator[Forked]:
 def _forks(lab: Lab, places: Places) -> Iterator[Forked]:
     alone, together = _reducer_forks(lab, places) if lab.kind == "R" else _host_forks(lab, places)
     for order, session, single in zip(("first", "second"), ("main", "fork"), alone, strict=True):
-        one = canonical.story(_first_leg(single, "main"), lab.target.volatile)
-        other = canonical.story(_first_leg(together, session), lab.target.volatile)
+        one = canonical.story(_first_leg(single, "main"), lab.volatile)
+        other = canonical.story(_first_leg(together, session), lab.volatile)
         yield Forked(order, canonical.difference(one, other), together.first("model_request", session=session))
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
+from agentcheck.model import catalog
 from agentcheck.plan import Run
 from agentcheck.scenario import Call, Turn, arguments_text
 from agentcheck.trace import Event
@@ -101,12 +102,25 @@ def trials(lab: Lab, turns: Iterable[Turn]) -> list[Trial]:
     while waiting:
         chunk = waiting[:MOST_AT_ONCE]
         run = lab.run(*chunk, returns=_stand_ins(lab, chunk))
-        replies = run.of("model_reply", session="main")[: len(chunk)]
-        if not replies:
+        played = _played(lab, run, chunk)
+        if not played:
             raise NotReached("the run ended before the model could decide anything", trace=run)
-        tried += [Trial(turn, run, reply) for turn, reply in zip(chunk, replies, strict=False)]
-        waiting = waiting[len(replies) :]
+        tried += played
+        waiting = waiting[len(played) :]
     return tried
+
+
+def _played(lab: Lab, run: Run, turns: Sequence[Turn]) -> list[Trial]:
+    """Each turn that was played, with its reply; where nothing is offered, no call is played."""
+    found = list[Trial]()
+    for reply in run.of("model_reply", session="main"):
+        asked = run.of("model_request", before=reply, session="main")[-1]
+        turn = turns[len(found)]
+        if not turn.calls or catalog(asked.request, lab.scenario):
+            found.append(Trial(turn, run, reply))
+        if len(found) == len(turns):
+            break
+    return found
 
 
 def _stand_ins(lab: Lab, turns: Iterable[Turn]) -> dict[str, str]:
