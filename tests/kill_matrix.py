@@ -46,6 +46,11 @@ class Row:
     kind: str
 
     @property
+    def cells(self) -> str:
+        """How its line in the table begins."""
+        return f"| {self.twin.check} | {self.kind} |"
+
+    @property
     def expected(self) -> set[str]:
         return self.twin.expected(self.kind)
 
@@ -62,7 +67,7 @@ def rows() -> list[Row]:
         for name, twin in vars(module).items():
             if isinstance(twin, Twin):
                 found += [Row(f"{module.__name__}:{name}.{kind}", twin, kind) for kind in twin.kinds]
-    return sorted(found, key=lambda row: (row.twin.check, "RCHW".index(row.kind)))
+    return sorted(found, key=lambda row: place((row, "")))
 
 
 def judged(reference: str, checks: Iterable[Check]) -> list[Finding]:
@@ -106,7 +111,7 @@ def table(results: list[tuple[Row, str]], checks: list[Check], *, on: date) -> I
         others = sorted(row.expected - {row.twin.check})
         also = "; ".join(f"{id}: {row.twin.reason(id, row.kind)}" for id in others)
         defect = row.twin.defect(row.kind)
-        yield f"| {row.twin.check} | {row.kind} | {defect} | {mistake and f'**{mistake}** '}{also} |"
+        yield f"{row.cells} {defect} | {mistake and f'**{mistake}** '}{also} |"
 
 
 def _one(row: Row) -> tuple[Row, str]:
@@ -130,14 +135,30 @@ def main() -> int:
     chosen = [r for r in rows() if r.twin.check.startswith(options.only)]
     if options.whole:
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = list(pool.map(_one, chosen))
-        if not options.only:
-            REPORT.write_text("\n".join(table(results, checks, on=date.today())) + "\n", encoding="utf-8")
+            results = [told(*result) for result in pool.map(_one, chosen)]
+        whole = [*results, *kept(results)]
+        REPORT.write_text("\n".join(table(sorted(whole, key=place), checks, on=date.today())) + "\n", encoding="utf-8")
     else:
-        results = [(r, mistakes(r, judged(r.reference, r.checks(checks, whole=False)))) for r in chosen]
-    for row, mistake in results:
-        print(f"{'as declared' if not mistake else 'WRONG':12} {row.reference.partition(':')[2]}  {mistake}")
+        results = [told(r, mistakes(r, judged(r.reference, r.checks(checks, whole=False)))) for r in chosen]
     return int(any(mistake for _, mistake in results))
+
+
+def told(row: Row, mistake: str) -> tuple[Row, str]:
+    print(f"{'as declared' if not mistake else 'WRONG':12} {row.reference.partition(':')[2]}  {mistake}", flush=True)
+    return row, mistake
+
+
+def kept(results: list[tuple[Row, str]]) -> list[tuple[Row, str]]:
+    """The rows of the table as it stands that were not run again."""
+    again = {row.reference for row, _ in results}
+    lines = REPORT.read_text(encoding="utf-8").splitlines() if REPORT.exists() else []
+    others = [row for row in rows() if row.reference not in again]
+    found = [(row, line) for row in others for line in lines if line.startswith(row.cells)]
+    return [(row, line.split("**")[1] if "**" in line else "") for row, line in found]
+
+
+def place(result: tuple[Row, str]) -> tuple[str, int]:
+    return result[0].twin.check, "RCHW".index(result[0].kind)
 
 
 if __name__ == "__main__":
