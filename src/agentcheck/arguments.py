@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, Final
 
-from agentcheck.dialects.schema import json_schema_error
+from agentcheck.dialects.schema import json_schema_error, readable_here
 from agentcheck.jsonvalues import example, resolved
 
 Arguments = dict[str, Any]
@@ -13,16 +13,23 @@ _TEXTS: Final = ("1.10", 'It\'s "Quoted" \\ & é', "007", "true")
 _TELLING: Final[tuple[Any, ...]] = (*_TEXTS, 0, 1_234_567, 0.1, False, True, [], ["007"])
 _MISFITS: Final = ({"unexpected": True}, "neither number nor list nor object")
 _LARGEST: Final = 2**53  # beyond it readers of JSON differ (RFC 8259, section 6)
+_SEARCHED: Final = 20
 _STRANGERS: Final = ("none of these", 987_654_321)
 
 
 class Schema:
-    """The schema of a tool's arguments: `readable` where it is valid itself, `usable` where it also has properties."""
+    """The schema of a tool's arguments: `readable` where it is valid itself, `usable` where it also has properties.
+
+    `named` says whether it has any, valid or not; `beyond`: it is valid, with a pattern that Python cannot read.
+    """
 
     def __init__(self, parameters: Mapping[str, Any]):
         self.whole = parameters
-        self.readable = json_schema_error(parameters) is None
-        self.usable = self.readable and bool(parameters.get("properties"))
+        valid = json_schema_error(parameters) is None
+        self.beyond = valid and not readable_here(parameters)
+        self.readable = valid and not self.beyond
+        self.named = isinstance(parameters, Mapping) and bool(parameters.get("properties"))
+        self.usable = self.readable and self.named
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -39,8 +46,9 @@ class Schema:
     # --- arguments that the schema accepts ---------------------------------------------------
 
     def plain(self) -> list[Arguments]:
-        """Without anything optional, and with all of it."""
-        return self._distinct(example(self.whole), example(self.whole, required_only=False))
+        """Without anything optional, and with all of it; where the schema accepts neither, one that it does."""
+        found = self._distinct(example(self.whole), example(self.whole, required_only=False))
+        return found or self.any(_SEARCHED)[:1]
 
     def telling(self, good: Arguments, variants: int = 4) -> list[Arguments]:
         """The good arguments with values that show a cast, a changed case, lost quotes, a dropped zero."""

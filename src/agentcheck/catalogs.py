@@ -40,7 +40,9 @@ def undescribed(spec: ToolSpec) -> list[str]:
     """What of a tool carries no description: the tool itself, or its arguments by name."""
     missing = [] if spec.description.strip() else [spec.name]
     parameters = spec.parameters if isinstance(spec.parameters, Mapping) else {}
-    properties = parameters.get("properties") or {}
+    properties = parameters.get("properties")
+    if not isinstance(properties, Mapping):
+        return missing
     return missing + [f"{spec.name}.{n}" for n, part in properties.items() if not _described(part, parameters)]
 
 
@@ -49,9 +51,13 @@ def _described(part: Any, whole: Mapping[str, Any]) -> bool:
     if not isinstance(part, Mapping):
         return False
     found = resolved(part, whole)
-    options = [option for several in ("anyOf", "oneOf") for option in found.get(several, ())]
+    options = [option for several in ("anyOf", "oneOf") for option in _several(found.get(several))]
     said = str(found.get("description") or "").strip()
     return bool(said) or "const" in found or any(_described(o, whole) for o in options if o != {"type": "null"})
+
+
+def _several(options: Any) -> Sequence[Any]:
+    return options if isinstance(options, list) else ()
 
 
 # --- from turn to turn ----------------------------------------------------------------------------

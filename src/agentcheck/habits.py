@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from agentcheck.dialects.schema import json_schema_error
+from agentcheck.dialects.schema import json_schema_error, readable_here
 from agentcheck.lab import Lab, Silence
 from agentcheck.scenario import Call, Turn
 
@@ -57,6 +57,6 @@ def cut_in_a_text(lab: Lab, tool: str) -> tuple[dict[str, Any], int] | None:
 def _fits(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> bool:
     from jsonschema import Draft202012Validator
 
-    if json_schema_error(schema) is not None:
+    if json_schema_error(schema) is not None or not readable_here(schema):
         return False
     return bool(Draft202012Validator(schema).is_valid(arguments))

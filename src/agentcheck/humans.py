@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from agentcheck.arguments import Schema
 from agentcheck.boundary import marker
 from agentcheck.finding import NotReached, Untestable
-from agentcheck.jsonvalues import example
+from agentcheck.jsonvalues import example, example_arguments
 from agentcheck.messages import ToolSpec
 from agentcheck.scenario import Call, Turn
 from agentcheck.trace import Event, Trace
@@ -49,7 +49,7 @@ def question(lab: "Lab") -> Turn:
         raise Untestable(
             f"{spec.name} cannot be bound: {why}", mend=f'[tool.agentcheck.tools]\n{spec.name} = "module:function"'
         )
-    return Turn(calls=(Call(spec.name, example(spec.parameters, text=QUESTION)),))
+    return Turn(calls=(Call(spec.name, example_arguments(spec.parameters, text=QUESTION)),))
 
 
 def says_question(value: Any) -> bool:

@@ -67,13 +67,13 @@ def offered(request: Request) -> Iterator[str]:
     for spec in request.tools:
         yield from _told(spec)
     if request.schema:
-        yield from spoken(dict(request.schema))
+        yield from spoken(request.schema)
         yield from _names(request.schema)
 
 
 def _told(spec: ToolSpec) -> Iterator[str]:
     yield from (spec.name, spec.description)
-    yield from spoken(dict(spec.parameters))
+    yield from spoken(spec.parameters)
     yield from _names(spec.parameters)
 
 

@@ -1,5 +1,6 @@
 """One plain example for a JSON Schema: the same every time, as small as the schema allows."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -20,12 +21,23 @@ _DEEPEST = 12
 def example(schema: Mapping[str, Any] | bool, *, text: str = "example", required_only: bool = True) -> Any:
     """A value that satisfies `schema` in all ordinary cases.
 
+    None where `schema` is no JSON Schema, which F04-schema-is-valid reports.
+
     Args:
         schema: a JSON Schema; `$ref` to its own `$defs` or `definitions` is followed.
         text: what free strings are.
         required_only: leave optional properties out.
     """
-    return _Maker(schema, text, required_only).make(schema, 0)
+    try:
+        return _Maker(schema, text, required_only).make(schema, 0)
+    except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError, re.error):
+        return None
+
+
+def example_arguments(schema: Mapping[str, Any] | bool, *, text: str = "example") -> dict[str, Any]:
+    """A tool's arguments by such an example; none where its schema does not describe an object."""
+    made = example(schema, text=text)
+    return made if isinstance(made, dict) else {}
 
 
 def resolved(schema: Mapping[str, Any], root: Mapping[str, Any] | bool) -> Mapping[str, Any]:
@@ -87,9 +99,10 @@ class _Maker:
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required", [])
+        parts = {**dict.fromkeys(required, {}), **schema.get("properties", {})}
         return {
             name: self.make(part, depth + 1)
-            for name, part in schema.get("properties", {}).items()
+            for name, part in parts.items()
             if name in required or not self.required_only
         }
 

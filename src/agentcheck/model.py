@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from agentcheck.intents import Intent, as_tools, offered
-from agentcheck.jsonvalues import example
+from agentcheck.jsonvalues import example_arguments
 from agentcheck.messages import Decision, Request, ToolCall, ToolSpec
 from agentcheck.replay import Player
 from agentcheck.scenario import Call, Scenario, Turn, arguments_text, finish
@@ -90,7 +90,7 @@ class Script:
         called = {call.tool for turn in made for call in turn.calls}
         for spec in catalog(request, self.scenario):
             if spec.name not in called and spec.name != self.ending and not spec.hosted and self.may_call(spec.name):
-                return Turn(calls=(Call(spec.name, example(spec.parameters)),))
+                return Turn(calls=(Call(spec.name, example_arguments(spec.parameters)),))
         return self.then
 
     def _decided(self, turn: Turn, request: Request) -> Decision:
@@ -106,7 +106,7 @@ class Script:
 
     def _ended(self, turn: Turn, request: Request, intents: Mapping[str, Intent]) -> Decision:
         spec = next((s for s in catalog(request, self.scenario) if s.name == self.ending), None)
-        arguments = example(spec.parameters, text=turn.text) if spec else {}
+        arguments = example_arguments(spec.parameters, text=turn.text) if spec else {}
         return self._decided(Turn(calls=(Call(str(self.ending), arguments),)), request)
 
     def _prose(self, turn: Turn, intents: Mapping[str, Intent]) -> str:
@@ -115,7 +115,7 @@ class Script:
             return turn.text
         without_function = [i for i in intents.values() if not self.may_call(i.name)]
         closing = (without_function or list(intents.values()))[-1]
-        return closing.written(example(closing.parameters, text=turn.text))
+        return closing.written(example_arguments(closing.parameters, text=turn.text))
 
     def _written(self, call: Call, intents: Mapping[str, Intent]) -> str:
         pattern = intents.get(call.tool) or next(iter(intents.values()))

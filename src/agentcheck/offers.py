@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from agentcheck.arguments import Schema
 from agentcheck.finding import NotApplicable, NotReached, Untestable
-from agentcheck.jsonvalues import example
+from agentcheck.jsonvalues import example_arguments
 from agentcheck.messages import ToolSpec
 from agentcheck.scenario import Call, Scenario, Turn
 from agentcheck.target import Target
@@ -73,7 +74,7 @@ class Offers:
     def tool_with_arguments(self) -> str:
         """A tool that takes arguments. Raises Untestable where none may be called."""
         for tool in self.ordinary_tools:
-            if self.tools[tool].parameters.get("properties") if tool in self.tools else False:
+            if tool in self.tools and Schema(self.tools[tool].parameters).named:
                 return tool
         raise self._no_tool("that takes arguments ")
 
@@ -85,7 +86,7 @@ class Offers:
                 mend="give the scenario decisions that the agent understands: [[model]] text = …",
             )
         if not unbound:
-            return NotReached(f"no tool {which}of the agent was called")
+            return NotReached(f"no tool of the agent {which}was called")
         tool, said = next(iter(unbound.items()))
         why = said.get("why") or "nothing says what it returns"
         key = f'{tool} = "module:function"' if not said.get("bound") else f'{tool} = {{returns = "…"}}'
@@ -103,7 +104,7 @@ class Offers:
                     parsed = decided.parsed()
                     return parsed if isinstance(parsed, dict) else {}
         spec = self.tools.get(tool)
-        return example(spec.parameters) if spec else {}
+        return example_arguments(spec.parameters) if spec else {}
 
     def call(self, tool: str | None = None, arguments: Mapping[str, Any] | str | None = None) -> Turn:
         """The model's decision to call a tool (default: `lab.tool`), by default with good arguments."""

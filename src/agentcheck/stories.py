@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import FlakyFailure
 
 from agentcheck.adapters.reducer import ReducerFailed, Remote
+from agentcheck.arguments import Schema
 from agentcheck.drawn import values
 from agentcheck.jsonvalues import example
 from agentcheck.reducer import to_data
@@ -159,7 +160,7 @@ def holds_for_all(tell: Callable[[st.DataObject], None], *, examples: int = EXAM
 def _arguments(schema: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     """Arguments of a tool: mostly one good example, sometimes others that the schema allows, or broken text."""
     plain = st.just(example(schema))
-    drawn = values(schema) if schema.get("properties") else plain
+    drawn = values(schema) if Schema(schema).usable else plain
     return st.one_of(plain, plain, drawn, st.just("{broken"))
 
 

@@ -1,5 +1,6 @@
 """What is wrong with a tool's parameters, for the formats whose schema language is JSON Schema 2020-12."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
@@ -63,6 +64,22 @@ def _resolves(schema: Any, ref: str) -> bool:
         else:
             return False
     return True
+
+
+def readable_here(node: Any) -> bool:
+    """Whether Python can read every pattern: the language of JSON Schema is that of JavaScript, which has more."""
+    if isinstance(node, Mapping):
+        several = node.get("patternProperties")
+        patterns = [node.get("pattern"), *(several if isinstance(several, Mapping) else ())]
+        return all(map(_compiles, patterns)) and all(map(readable_here, node.values()))
+    return all(map(readable_here, node)) if isinstance(node, list) else True
+
+
+def _compiles(pattern: Any) -> bool:
+    try:
+        return not isinstance(pattern, str) or bool(re.compile(pattern))
+    except re.error:
+        return False
 
 
 def _short(text: str, limit: int = 200) -> str:
