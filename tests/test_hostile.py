@@ -38,6 +38,11 @@ def left_over(folder: Path) -> list[str]:
     ("target", "sentence"),
     [
         ("nowhere:run", "there is no module 'nowhere'"),
+        ("my_agnet:run", "did you mean 'my_agent'?"),
+        ("halved:run", "importing it raised SyntaxError: invalid syntax (halved.py, line 1)"),
+        ("unset:run", '(at unset.py:1); give it in the configuration: environment = {NO_SUCH_SETTING = "…"}'),
+        ("classy:Agent", "as in agent = Agent(…), and name its method, as in classy:agent.ask"),
+        ("classy:Agent.ask", "is a method, which cannot be run alone: make an object, as in agent = Agent(…)"),
         ("my_agent:walk", "my_agent has no 'walk'; it has "),
         ("my_agent:TOOLS", "is list, which cannot be run; name a function"),
         ("broken:run", "importing it raised ZeroDivisionError: division by zero (at broken.py:1)"),
@@ -49,6 +54,9 @@ def left_over(folder: Path) -> list[str]:
 def test_a_target_that_cannot_be_loaded_gets_one_sentence(tmp_path, target, sentence):
     written(tmp_path, "def run(task): ...")
     (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "halved.py").write_text("def = 1")
+    (tmp_path / "unset.py").write_text("import os; os.environ['NO_SUCH_SETTING']")
+    (tmp_path / "classy.py").write_text("class Agent:\n    def ask(self, task): ...")
     (tmp_path / "needy.py").write_text("import no_such_package")
     (tmp_path / "leaver.py").write_text("import os; os._exit(3)")
     (tmp_path / "quitter.py").write_text("import sys; sys.exit(2)")
@@ -56,6 +64,7 @@ def test_a_target_that_cannot_be_loaded_gets_one_sentence(tmp_path, target, sent
         lab_of(tmp_path, target)
     assert sentence in caught.value.message
     assert "\n" not in caught.value.message
+    assert "stage-1" not in caught.value.message
 
 
 def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
@@ -74,6 +83,16 @@ def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
             "raised ValueError before it called the model: no job",
         ),
         ("def run(task): import threading; threading.Event().wait()", HarnessError, "ran for 2 s without calling"),
+        (
+            "def run(task): raise ValueError('no job\\nat all')",
+            HarnessError,
+            "before it called the model: no job at all",
+        ),
+        (
+            "import pydantic\nclass Task(pydantic.BaseModel): at: pydantic.FutureDate\ndef run(task: Task): ask([])",
+            HarnessError,
+            "my_agent.run: the trigger makes no Task: at: ",
+        ),
         ("def run(task): import os; os._exit(5)", HarnessError, "ended its process (exit status 5)"),
         ("def run(task): import sys; sys.exit(4)", HarnessError, "raised SystemExit"),
         ("def run(task): return 'done'", NotReached, "finished without calling a model"),

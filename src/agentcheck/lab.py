@@ -494,7 +494,10 @@ def _no_model(name: str, run: Run) -> Undecided:
     status = run.status
     if status == "failed" and ended is not None:
         error = ended["error"]
-        said = f"{error['message'][:300]} ({error['where']})"
+        said = " ".join(error["message"].split())[:300]
+        if error["kind"] == "BadTrigger":  # our own words
+            return HarnessError(f"{name}: {said}", trace=run)
+        said += f" ({error['where']})" if error["where"] else ""
         return HarnessError(f"{name} raised {error['kind']} before it called the model: {said}", trace=run)
     if status == "timeout" and ended is not None:
         seconds = ended.get("seconds", 0)

@@ -221,8 +221,8 @@ def call_run(run: Callable[..., Any], trigger: Any) -> Any:
         return run(**trigger)
     wanted = ", ".join(f'{n} = "…"' for n in names)
     raise BadTrigger(
-        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; "
-        f"give them in the scenario: trigger = {{{wanted}}}"
+        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; give them in the scenario: "
+        f"trigger = {{{wanted}}}, or in the configuration: scenario = {{trigger = {{{wanted}}}}}"
     )
 
 
@@ -270,6 +270,13 @@ def _evaluated(annotation: str, parameter: inspect.Parameter) -> Any:
 def _model(kind: Any, task: Any) -> Any:
     from agentcheck.jsonvalues import example
 
-    if isinstance(task, dict):
-        return kind.model_validate(task)
-    return kind.model_validate(example(kind.model_json_schema(), text=str(task)))
+    made = task if isinstance(task, dict) else example(kind.model_json_schema(), text=str(task))
+    try:
+        return kind.model_validate(made)
+    except ValueError as error:
+        said = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
+        where = ".".join(map(str, said["loc"])) or "all of it"
+        raise BadTrigger(
+            f"the trigger makes no {kind.__name__}: {where}: {said['msg']}; "
+            f"give one that does in the configuration: scenario = {{trigger = {{…}}}}"
+        ) from None

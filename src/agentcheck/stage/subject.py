@@ -4,9 +4,12 @@ import importlib
 import inspect
 import json
 import os
+import pkgutil
 import sys
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,7 @@ def load(reference: str) -> Any:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and (module_name == error.name or module_name.startswith(f"{error.name}.")):
-            raise BadTarget(f"{reference}: there is no module {error.name!r} in {_looked_in()}") from None
+            raise BadTarget(f"{reference}: there is no module {error.name!r} in {_looked_in(error.name)}") from None
         raise BadTarget(f"{reference}: importing it failed: {error}; install {error.name!r}") from None
     except BaseException as error:
         raise BadTarget(f"{reference}: importing it raised {_said(error)}") from None
@@ -60,15 +63,30 @@ def load(reference: str) -> Any:
     return found
 
 
-def _looked_in() -> str:
-    return " or ".join(dict.fromkeys(p for p in sys.path[:3] if p)) or "the current directory"
+def _looked_in(name: str) -> str:
+    """The project's folders, in which modules were sought, and the module there whose name is nearest."""
+    here = Path.cwd()  # the stage's own folder, which is nobody's project
+    folders = [Path(p) for p in dict.fromkeys(sys.path[:2]) if p and Path(p) != here]
+    kept = [f for f in folders if f.is_dir()] or folders
+    near = get_close_matches(name, [m.name for m in pkgutil.iter_modules([str(f) for f in kept])], n=1)
+    return (" or ".join(map(str, kept)) or "the current directory") + (f"; did you mean {near[0]!r}?" if near else "")
 
 
 def _said(error: BaseException) -> str:
     text = str(error).strip().splitlines()
-    frames = inspect.getinnerframes(error.__traceback__) if error.__traceback__ else []
-    where = f" (at {Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
-    return f"{type(error).__name__}{': ' + text[0][:300] if text else ''}{where}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith("<frozen ")]
+    own = [f for f in frames if f.filename not in (__file__, importlib.__file__)]
+    where = f" (at {Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    return f"{type(error).__name__}{': ' + text[0][:300] if text else ''}{where}{_missing(error)}"
+
+
+def _missing(error: BaseException) -> str:
+    """The mend, where an environment variable is what a target misses."""
+    name = error.args[0] if isinstance(error, KeyError) and error.args else None
+    asked = any(
+        f.name == "__getitem__" and f.filename == "<frozen os>" for f in traceback.extract_tb(error.__traceback__)
+    )
+    return f'; give it in the configuration: environment = {{{name} = "…"}}' if asked else ""
 
 
 def as_target(found: Any, reference: str) -> Target:
@@ -81,13 +99,35 @@ def as_target(found: Any, reference: str) -> Target:
         return Target(reducer=found() if isinstance(found, type) else found)
     if hasattr(found, "launch") and hasattr(found, "resume"):
         return Target(host=found() if isinstance(found, type) else found)
-    if callable(found) and not isinstance(found, type):
+    if isinstance(found, type) or _lacks_self(found):
+        what, name, method = _of_a_class(found)
+        raise BadTarget(
+            f"{reference} is a {what}, which cannot be run alone: make an object, as in {name.lower()} = {name}(…), "
+            f"and name its method, as in {found.__module__}:{name.lower()}.{method}"
+        )
+    if callable(found):
         return Target(run=found)
     kind = "a module" if inspect.ismodule(found) else f"{type(found).__name__}"
     raise BadTarget(
         f"{reference} is {kind}, which cannot be run; name a function `run(task)`, "
         "an object with `launch` and `resume`, or one with `start` and `reduce`"
     )
+
+
+def _lacks_self(found: Any) -> bool:
+    """Whether this is a method as its class has it, without an object."""
+    return (
+        inspect.isfunction(found)
+        and "." in found.__qualname__
+        and [*inspect.signature(found).parameters][:1] == ["self"]
+    )
+
+
+def _of_a_class(found: Any) -> tuple[str, str, str]:
+    """What it is, the name of its class, and the method to name."""
+    if isinstance(found, type):
+        return "class", found.__name__, next((m for m in ("run", "invoke", "ask") if hasattr(found, m)), "run")
+    return "method", found.__qualname__.split(".")[-2], found.__name__
 
 
 def suffix(spec: Mapping[str, Any]) -> str:
