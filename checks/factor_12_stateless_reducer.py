@@ -8,11 +8,12 @@ from agentcheck.canonical import difference
 from agentcheck.check import Severity, check
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import NotReached, Untestable
-from agentcheck.lab import CLOCK, ELSEWHERE, HERE, Lab, Machine, Run
+from agentcheck.lab import CLOCK, HERE, Lab, Machine, Run
 from agentcheck.stories import Story, Teller, holds_for_all, replayed
 
 ORDERS = 10  # each costs a process
 BROKEN = ToolFails("*", Raises("it broke"))
+YEARS_LATER = Machine(hash_seed=2, clock=CLOCK + 1e8, folder="b", zone="JST-9")  # and in another time zone
 HELD: Final[dict[str, Any]] = {m: Machine(clock=CLOCK) for m in ("machine", "resume_on")}
 OTHER_PROCESS: Final[dict[str, Any]] = {m: Machine(hash_seed=2, clock=CLOCK) for m in ("machine", "resume_on")}
 REPETITIONS: Final = 3  # on each machine: two choices that chance makes rarely agree so often
@@ -64,7 +65,7 @@ def replay_rebuilds_state(lab: Lab) -> None:
             raise Untestable(
                 "the state is no plain data, so it cannot be compared: see F06-snapshot-is-data", trace=run
             )
-        with lab.reducer(ELSEWHERE) as remote:
+        with lab.reducer(YEARS_LATER) as remote:
             rebuilt = replayed(remote, lab.scenario.trigger, run.events_fed)
             remote.done()
         at = next((n for n, (a, b) in enumerate(zip(live, rebuilt, strict=True)) if a != b), None)
@@ -122,7 +123,8 @@ def run_is_deterministic(lab: Lab) -> None:
 def _reproduced(lab: Lab) -> tuple[Run, str | None, Run]:
     """The happy run, the first difference to it of one of its repetitions in fresh processes, and that one."""
     one = other = lab.run(**HELD)
-    one.reach("finished")
+    if one.reach("finished")["status"] in ("failed", "exited", "timeout"):
+        raise NotReached(f"the undisturbed run does not come to its end: it is {one.status}", trace=one)
     for again in range(REPETITIONS):
         for conditions in (OTHER_PROCESS, HELD):
             other = lab.run(again=again + (conditions is HELD), **conditions)

@@ -81,8 +81,9 @@ class Teller:
         """Draw one story into `story`, event by event, as the commands ask for them."""
         try:
             self._tell(data, story)
-        except ReducerFailed:  # what it raises is for other checks to judge; the story ends here
-            return
+        except ReducerFailed as failed:  # what it raises is for other checks to judge; the story ends here
+            if failed.error.get("impure"):
+                story.answers.append({"impure": failed.error["impure"]})
 
     def _tell(self, data: st.DataObject, story: Story) -> None:
         pending = self._take(story, self.remote.order("start", trigger=self.trigger, watch=self.watch), [])

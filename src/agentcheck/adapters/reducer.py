@@ -1,7 +1,7 @@
 """Reducers: the lab is their host, on a virtual clock, and proves nothing about the user's own."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ MOST_STEPS: Final = 2_000
 
 
 class ReducerFailed(Exception):
-    """The reducer raised; `error` has kind, message and where."""
+    """The reducer raised; `error` has kind, message and where, and what was impure where that was watched."""
 
     def __init__(self, error: Mapping[str, Any]):
         super().__init__(f"{error['kind']}: {error['message']} at {error['where']}")
@@ -38,17 +38,19 @@ class Snapshot:
 
 
 class Remote:
-    """The reducer in its process."""
+    """The reducer in its process. What is refused to it on the way to an answer is told to `hear`."""
 
-    def __init__(self, fork: Fork, seconds: float):
+    def __init__(self, fork: Fork, seconds: float, hear: Callable[[Mapping[str, Any]], dict[str, Any]]):
         self.channel = fork.channel
+        self.hear = hear
         self.channel.settimeout(seconds)
         self.tools: Sequence[Mapping[str, Any]] = framing.receive(self.channel)["tools"]
 
     def order(self, op: str, **data: Any) -> dict[str, Any]:
         """Carry out start, reduce or load. Raises ReducerFailed, TimeoutError or framing.Closed."""
         framing.send(self.channel, {"op": op, **data})
-        answer = framing.receive(self.channel)
+        while "op" in (answer := framing.receive(self.channel)):
+            framing.send(self.channel, self.hear(answer))
         if "error" in answer:
             raise ReducerFailed(answer["error"])
         return answer

@@ -70,7 +70,7 @@ def resume_all(
 def opened(stages: Stages, machine: Machine, world: World) -> Iterator[Remote]:
     """The reducer in a fresh process, ready to be called."""
     with stages.on(machine).process({"kind": "R", "sessions": []}, machine, world) as fork:
-        yield Remote(fork, world.target.limits.seconds)
+        yield Remote(fork, world.target.limits.seconds, world.handle)
 
 
 @contextlib.contextmanager

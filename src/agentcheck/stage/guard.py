@@ -10,9 +10,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-_SPAWNS: Final = frozenset(
+SPAWNS: Final = frozenset(
     {"subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "pty.spawn"}
 )
+CONNECTS: Final = ("socket.connect", "socket.getaddrinfo", "socket.sendto")
 WRITES: Final = {
     "os.remove": (0,),
     "os.rename": (0, 1),
@@ -115,8 +116,8 @@ class Guard:
 
 
 _HANDLERS: Final[dict[str, Callable[[Guard, str, tuple[Any, ...]], tuple[str, str] | None]]] = {
-    **dict.fromkeys(_SPAWNS, Guard._spawn),
-    **dict.fromkeys(("socket.connect", "socket.getaddrinfo", "socket.sendto"), Guard._connect),
+    **dict.fromkeys(SPAWNS, Guard._spawn),
+    **dict.fromkeys(CONNECTS, Guard._connect),
     "open": Guard._open,
     **dict.fromkeys(WRITES, Guard._change),
 }

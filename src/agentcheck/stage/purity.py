@@ -1,23 +1,15 @@
 """What a pure function may not do, watched while it runs and named with the line that did it."""
 
+import linecache
+import random
 import sys
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from agentcheck.stage.guard import Guard
+from agentcheck.stage.guard import CONNECTS, SPAWNS, WRITES, Guard
 
-_IMPURE_MODULES: Final = {
-    "time": "the clock",
-    "random": "randomness",
-    "_random": "randomness",
-    "secrets": "randomness",
-    "uuid": "randomness",
-    "socket": "the network",
-    "_socket": "the network",
-    "subprocess": "a process",
-    "threading": "a thread",
-    "_thread": "a thread",
-}
+_IMPURE_MODULES: Final = {"secrets": "randomness", "threading": "a thread", "subprocess": "a process"}
+_UNIQUE_IDS: Final = {"uuid1", "uuid4", "uuid6", "uuid7", "getnode"}  # the others are made of what they are given
 _IMPURE_CALLS: Final = {
     "urandom": "randomness",
     "getrandom": "randomness",
@@ -26,9 +18,19 @@ _IMPURE_CALLS: Final = {
     "input": "the terminal",
     "print": "output",
 }
+_FILE_CALLS: Final = {"stat", "lstat", "access", "listdir", "scandir", "readlink", "open", "read", "write", "statvfs"}
 _CLOCK_METHODS: Final = {"now", "utcnow", "today"}
-_IMPURE_EVENTS: Final = {"open": "a file", "socket.connect": "the network", "socket.getaddrinfo": "the network"}
+_IMPURE_EVENTS: Final = {
+    **dict.fromkeys(SPAWNS, "a process"),
+    **dict.fromkeys(WRITES, "a file"),
+    **dict.fromkeys(CONNECTS, "the network"),
+    "open": "a file",
+}
+_SHARED: Final = random.random.__self__  # type: ignore[attr-defined]  # the generator behind the module's functions
 _HARMLESS_TIME: Final = {"strftime", "strptime", "gmtime", "mktime", "struct_time"}
+
+
+_READING_CODE: Final = ("<frozen importlib", "<frozen zipimport", linecache.__file__)  # on whose behalf files are read
 
 
 class Watch:
@@ -37,6 +39,7 @@ class Watch:
     def __init__(self, guard: Guard):
         self.guard = guard
         self.seen: list[dict[str, str]] = []
+        self._seeded: list[random.Random] = []  # generators that this call has made, and seeded itself
 
     def __enter__(self) -> "Watch":
         self.guard.watch = self._audit
@@ -66,33 +69,45 @@ class Watch:
             return f"the clock (time.{name})"
         if name in _IMPURE_CALLS and module in (None, "posix", "nt", "builtins", "os"):
             return f"{_IMPURE_CALLS[name]} ({name})"
-        kind = type(owner).__module__ if owner is not None and not isinstance(owner, type(sys)) else module
-        if kind in ("random", "_random") and name in ("random", "getrandbits"):
+        if name in _FILE_CALLS and module in ("posix", "nt"):
+            return f"a file (os.{name})"
+        if isinstance(owner, random.Random) and name in ("random", "getrandbits") and not self._is_seeded(owner):
             return f"randomness (random.{name})"
         return None
+
+    def _is_seeded(self, generator: random.Random) -> bool:
+        return any(generator is one for one in self._seeded)
 
     def _of_function(self, frame: FrameType) -> str | None:
         code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
         if module == "os" and code.co_qualname in ("_Environ.__getitem__", "_Environ.__setitem__", "_Environ.__iter__"):
             return "the environment (os.environ)"
-        if module in ("uuid", "secrets", "random", "threading", "subprocess") and not code.co_name.startswith("__"):
-            if (
-                module == "random"
-                and frame.f_locals.get("self").__class__.__name__ != "Random"
-                and "self" in frame.f_locals
-            ):
-                return None
-            return f"{_IMPURE_MODULES[module]} ({module}.{code.co_name})"
+        if module == "random":
+            return self._of_random(frame)
+        if code.co_name in _UNIQUE_IDS if module == "uuid" else module in _IMPURE_MODULES and code.co_name[:2] != "__":
+            return f"{_IMPURE_MODULES.get(module, 'randomness')} ({module}.{code.co_name})"
         return None
+
+    def _of_random(self, frame: FrameType) -> str | None:
+        """Randomness, unless it comes from a generator that this very call has seeded with a value."""
+        generator, name = frame.f_locals.get("self"), frame.f_code.co_name
+        if not isinstance(generator, random.Random) or name.startswith("__") or self._is_seeded(generator):
+            return None
+        if name == "seed" and frame.f_locals.get("a") is not None and generator is not _SHARED:
+            self._seeded.append(generator)
+            return None
+        return f"randomness (random.{name})"
 
     def _audit(self, event: str, args: tuple[Any, ...]) -> None:
         if event in _IMPURE_EVENTS and not (event == "open" and str(args[0]).endswith((".pyc", ".py"))):
-            self._see(f"{_IMPURE_EVENTS[event]} ({event} {str(args[0])[:60]})", sys._getframe(1))
+            self._see(f"{_IMPURE_EVENTS[event]} ({event} {str(args[0])[:60] if args else ''})", sys._getframe(1))
 
     def _see(self, what: str, frame: FrameType | None) -> None:
-        chain = []
+        chain: list[str] = []
         while frame is not None:
             name = frame.f_code.co_filename
+            if not chain and name.startswith(_READING_CODE):
+                return
             if name.startswith(self.guard.project) and "site-packages" not in name and "/agentcheck/stage/" not in name:
                 chain.append(f"{name.rpartition('/')[2]}:{frame.f_lineno} in {frame.f_code.co_name}")
             frame = frame.f_back
@@ -122,6 +137,9 @@ class World:
 
     def _look(self) -> dict[str, str]:
         world = {f"self.{k}": self._words(v) for k, v in _attributes(self.reducer).items()}
+        for kind in type(self.reducer).__mro__:
+            if self._is_users(kind):
+                world |= {f"{kind.__qualname__}.{k}": self._words(v) for k, v in _own(kind) if _is_data(v)}
         for module in list(sys.modules.values()):
             path = str(getattr(module, "__file__", "") or "")
             if not path.startswith(self.project) or "site-packages" in path or "/agentcheck/stage/" in path:
@@ -149,10 +167,12 @@ class World:
             return repr(value)
         if type(value).__name__ in ("deque", "Counter", "count", "cycle"):
             return repr(value)[:2000]
-        return type(value).__name__ + (self._words(_attributes(value), depth - 1) if self._is_users(value) else "")
+        return type(value).__name__ + (
+            self._words(_attributes(value), depth - 1) if self._is_users(type(value)) else ""
+        )
 
-    def _is_users(self, value: Any) -> bool:
-        module = sys.modules.get(type(value).__module__)
+    def _is_users(self, kind: type) -> bool:
+        module = sys.modules.get(kind.__module__)
         path = str(getattr(module, "__file__", "") or "")
         return path.startswith(self.project) and "site-packages" not in path
 

@@ -111,7 +111,10 @@ class Service:
         before = self.codec.dump(self.states[order["state"]]) if "state" in order else None
         self.world.begin()
         with Watch(self.guard) as watch:
-            first = work()
+            try:
+                first = work()
+            except Exception as error:
+                return {"error": {**failure(error)["error"], "impure": watch.seen}}
         kept = self._kept(first)
         second = self._kept(self._work(order)())
         differs = {k: (kept[k], second[k]) for k in ("json", "commands") if kept[k] != second[k]}
