@@ -99,7 +99,15 @@ def test_labels_are_fit_for_folders(given: dict[str, str], label: str) -> None:
         ("target = 'agent.py'", 'agentcheck.toml: target must be text like "package.module:object", not '),
         ("volatile = ['(']", "agentcheck.toml: volatile must be an array of regular expressions, not ['(']"),
         ("x =", "agentcheck.toml is not TOML: "),
-        ("[tool.agentcheck]\nname = 'x'", "agentcheck.toml: the keys stand at the top of this file, not under "),
+        (
+            "[tool.agentchk]\nname = 'x'",
+            "agentcheck.toml: the keys stand at the top of this file or under [tool.agentch",
+        ),
+        ("name = 'y'\n[tool.agentcheck]\nname = 'x'", "agentcheck.toml: name is set at the top and under [tool."),
+        (
+            "[limits]\nsteps = 1\n[tool.agentcheck]\nlimits.steps = 2",
+            "agentcheck.toml: limits.steps is set at the top and ",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_the_valid_choices(tmp_path: Path, text: str, sentence: str) -> None:
@@ -107,6 +115,12 @@ def test_a_mistake_is_one_sentence_with_the_valid_choices(tmp_path: Path, text: 
         config(tmp_path, text)
     assert str(caught.value).startswith(sentence)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_pasted_for_pyproject_counts_in_agentcheck_toml_too(tmp_path: Path) -> None:
+    own = 'target = "a:run"\n[tools]\nlook = "a:look"\n'
+    loaded = config(tmp_path, own + '[tool.agentcheck]\nhuman = []\n[tool.agentcheck.tools]\nask = "a:ask"')
+    assert (loaded.target, loaded.human, loaded.tools) == ("a:run", [], {"look": "a:look", "ask": "a:ask"})
 
 
 def test_two_configurations_are_refused(tmp_path: Path) -> None:

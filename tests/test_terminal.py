@@ -155,7 +155,7 @@ def test_what_is_untestable_comes_with_lines_to_paste() -> None:
     seen = text(report(*findings))
     assert (
         "-- Not testable (2): never counted as passed -----------------------------------\n"
-        "These lines in pyproject.toml would decide 1 check:\n"
+        "These lines in pyproject.toml or agentcheck.toml would decide 1 check:\n"
         "\n"
         "[tool.agentcheck.tools]\n"
         'deploy = "ops:deploy"\n'
@@ -167,6 +167,21 @@ def test_what_is_untestable_comes_with_lines_to_paste() -> None:
     assert "F09-error-is-compact\n    no tool is bound\n    To decide it: [tool.agentcheck.tools]" in text(
         report(*findings), verbosity=1
     )
+
+
+def test_a_long_comment_goes_before_its_line() -> None:
+    mend = f'guard = "module:function"  # {"your own " * 8}'
+    assert f'# {"your own " * 7}your own\nguard = "module:function"\n' in text(
+        report(Finding(COMPACT, Outcome.UNTESTABLE, mend=mend))
+    )
+
+
+def test_what_keeps_many_checks_from_a_verdict_is_said_once() -> None:
+    broken = [Finding(c.id, Outcome.ERROR, "my_agent.run raised ValueError") for c in CHECKS[:40]]
+    seen = text(report(*broken, *(Finding(c.id, Outcome.UNTESTABLE, "no model was called") for c in CHECKS[40:])))
+    assert "? F01-call-matches-schema, and 39 checks more\n  Seen:  my_agent.run raised ValueError\n" in seen
+    assert f"  - no model was called ({len(CHECKS) - 40} checks)\n" in seen
+    assert seen.count("my_agent.run raised ValueError") == 1
 
 
 def test_a_line_too_long_to_paste_is_not_cut_in_two() -> None:

@@ -155,9 +155,23 @@ def _read(rootdir: Path) -> tuple[dict[str, Any], str]:
     if table is not None:
         raise ConfigError(f"both {FILE} and {TABLE} of pyproject.toml configure agentcheck: keep one of them")
     data = _parse(own)
-    if isinstance(data.get("tool"), dict) and "agentcheck" in data["tool"]:
-        raise ConfigError(f"{FILE}: the keys stand at the top of this file, not under {TABLE}")
-    return data, FILE
+    match data.pop("tool", None):
+        case {"agentcheck": dict(pasted), **rest} if not rest:
+            return _joined(data, pasted), FILE
+        case None:
+            return data, FILE
+    raise ConfigError(f"{FILE}: the keys stand at the top of this file or under {TABLE}, and nothing else does")
+
+
+def _joined(top: dict[str, Any], pasted: dict[str, Any], name: str = "") -> dict[str, Any]:
+    """The keys at the top of agentcheck.toml with those that were pasted as if into pyproject.toml."""
+    whole = dict(top)
+    for key, value in pasted.items():
+        if isinstance(value, dict) and isinstance(whole.get(key), dict):
+            whole[key] = _joined(whole[key], value, f"{name}{key}.")
+        elif whole.setdefault(key, value) != value:
+            raise ConfigError(f"{FILE}: {name}{key} is set at the top and under {TABLE}: keep one of them")
+    return whole
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -86,6 +86,7 @@ def told_once(reporter: pytest.TerminalReporter) -> Iterator[None]:
 
     sections = {
         "summary_failures": ("failed", lambda report: finding_of(report) is not None),
+        "summary_errors": ("error", lambda report: finding_of(report) is not None),
         "summary_warnings": ("warnings", lambda warning: "AgentcheckWarning: " in str(warning.message)),
     }
     for name, (key, is_ours) in sections.items():

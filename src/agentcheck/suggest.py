@@ -43,7 +43,7 @@ def suggestions(findings: Iterable[Finding], severities: Mapping[str, Severity])
 
 
 def paste(suggested: Iterable[Suggestion], *, at_most: int = 6) -> tuple[str, tuple[str, ...]]:
-    """The first suggestions that fit together as one piece of pyproject.toml, and the checks that it decides.
+    """The first suggestions that fit together as one piece of configuration, and the checks that it decides.
 
     A suggestion that sets a key differently from one before it is left out.
     """
@@ -94,8 +94,13 @@ def _qualified(header: str, name: str) -> str:
 
 
 def _folded(line: str) -> str:
-    """A long array with an item on each line, where that is certain to mean the same."""
-    if len(line) <= _WIDTH or "[" not in line:
+    """A long line as several: its comment before it, an array with an item on each line, if it means the same."""
+    if len(line) <= _WIDTH:
+        return line
+    said, _, comment = line.partition("  # ")
+    if comment and _parsed(said) == _parsed(line):
+        return f"# {comment}\n{_folded(said)}"
+    if "[" not in line:
         return line
     start, _, items = line.partition("[")
     folded = f"{start}[\n    " + items.rstrip("] ").replace(", ", ",\n    ") + ",\n]"

@@ -80,7 +80,7 @@ def _mends(findings: Sequence[Finding], checks: Sequence[Check]) -> Iterator[str
     config, decides = suggest.paste(suggested)
     if config:
         yield ""
-        yield f"To paste into pyproject.toml (decides {len(decides)}):"
+        yield f"To paste into pyproject.toml or agentcheck.toml (decides {len(decides)}):"
         yield textwrap.indent(config, "    ")
 
 
@@ -88,8 +88,11 @@ def _section(title: str, findings: Sequence[Finding]) -> Iterator[str]:
     if findings:
         yield ""
         yield f"{title}:"
+    alike: dict[str, list[str]] = {}
     for finding in findings:
-        yield from _wrapped(f"{finding.check}: {finding.message}")
+        alike.setdefault(finding.message, []).append(finding.check)
+    for message, ids in alike.items():
+        yield from _wrapped(f"{ids[0]}: {message}" if len(ids) == 1 else f"{message}: {', '.join(ids)}")
 
 
 def _wrapped(text: str) -> list[str]:

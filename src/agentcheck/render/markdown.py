@@ -107,7 +107,7 @@ def _failure(row: Row) -> Iterator[str]:
 def _errors(report: Row) -> Iterator[str]:
     rows = _with(report, "error")
     if rows:
-        yield f"## agentcheck itself failed ({len(rows)})"
+        yield f"## Not judged ({len(rows)})"
         yield "No verdict on the agent comes of these."
     for row in rows:
         yield f"#### `{row['check']}`"
@@ -122,7 +122,8 @@ def _untestable(report: Row) -> Iterator[str]:
     yield "These are never counted as passed."
     config = report["config"]
     if config["text"]:
-        yield f"These lines in `pyproject.toml` would decide {len(config['decides'])} of the checks:"
+        number = len(config["decides"])
+        yield f"These lines in `pyproject.toml` or `agentcheck.toml` would decide {number} of the checks:"
         yield fenced(config["text"], "toml")
     hints = [s for s in report["suggestions"] if not s["config"]]
     if hints:

@@ -1,6 +1,7 @@
 """The closing section of a session, for people: from the report document to the lines of a terminal."""
 
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, Final
@@ -121,8 +122,9 @@ def _violation(row: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     items = row["evidence"] if everything else (pointers or row["evidence"])[:_EVIDENCE_ITEMS]
     for item in items:
         yield from _field("", _pointed(item), paper, None if everything else _EVIDENCE_LINES)
-    if len(items) < len(row["evidence"]):
-        yield from _field("", f"and {len(row['evidence']) - len(items)} more pieces of evidence in the report", paper)
+    left = 0 if everything else len(pointers or row["evidence"]) - len(items)
+    if left:
+        yield from _field("", f"and {left} more {'piece' if left == 1 else 'pieces'} of evidence in the report", paper)
     yield from _field("Why", _paragraph(row["why"]), paper)
     yield from _field("Mend", row["remedy"], paper)
     yield from _command("Alone", row["reproduce"], paper)
@@ -145,13 +147,19 @@ def _errors(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     rows = _with(report, "error")
     if not rows:
         return
-    yield from _heading(f"agentcheck itself failed ({len(rows)}): no verdict on the agent", paper)
-    most = len(rows) if verbosity > 0 else MOST_WARNINGS
-    for row in rows[:most]:
-        yield Line(paper.line(f"? {row['check']}"), ("red",))
-        yield from _field("Seen", row["message"], paper, None if verbosity > 0 else 4)
-        yield from _command("Alone", row["reproduce"], paper)
-    yield from _left_out(len(rows) - most)
+    yield from _heading(f"Not judged ({len(rows)}): no verdict on the agent", paper)
+    alike: dict[str, list[Row]] = {}
+    for row in rows:
+        alike.setdefault(row["message"], []).append(row)
+    most = len(alike) if verbosity > 0 else MOST_WARNINGS
+    for message, group in list(alike.items())[:most]:
+        more = f", and {_checks(len(group) - 1)} more" if len(group) > 1 else ""
+        yield Line(paper.line(f"? {group[0]['check']}{more}"), ("red",))
+        yield from _field("Seen", message, paper, None if verbosity > 0 else 8)
+        if verbosity > 0 and more:
+            yield from _field("Also", ", ".join(row["check"] for row in group[1:]), paper)
+        yield from _command("Alone", group[0]["reproduce"], paper)
+    yield from _left_out(len(alike) - most)
 
 
 def _untestable(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
@@ -159,6 +167,8 @@ def _untestable(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     if not rows:
         return
     yield from _heading(f"Not testable ({len(rows)}): never counted as passed", paper)
+    if verbosity <= 0:
+        yield from _shared(rows, paper)
     yield from _to_paste(report["config"], paper)
     hints = [s for s in report["suggestions"] if not s["config"]]
     for hint in hints if verbosity > 0 else hints[:_HINTS]:
@@ -170,10 +180,18 @@ def _untestable(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
         yield Line("With -v, each is listed with its reason.")
 
 
+def _shared(rows: Iterable[Row], paper: Paper) -> Iterator[Line]:
+    """The reasons that several checks have in common and that no line of configuration would change."""
+    counted = Counter(row["message"] for row in rows if not row["mend"])
+    for message, number in counted.most_common(_HINTS):
+        if number > 1:
+            yield from _text(paper.wrap(f"{message} ({_checks(number)})", first="  - ", most=4))
+
+
 def _to_paste(config: Row, paper: Paper) -> Iterator[Line]:
     if not config["text"]:
         return
-    yield Line(f"These lines in pyproject.toml would decide {_checks(len(config['decides']))}:")
+    yield Line(f"These lines in pyproject.toml or agentcheck.toml would decide {_checks(len(config['decides']))}:")
     yield Line()
     for text in paper.clean(config["text"]).split("\n"):
         yield Line(text if columns(text) <= paper.width else "# (a line too long for here: see the report)", ("cyan",))
