@@ -5,9 +5,9 @@ from agentcheck.faults import TimesOut, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.pauses import CAN_PAUSE, finished
-from agentcheck.recall import facts, forgotten, told
+from agentcheck.recall import facts, forgotten, how_ended, told
 from agentcheck.recovery import effects, omitted, recoveries
-from agentcheck.resumptions import resumptions
+from agentcheck.resumptions import resumptions, uninterrupted
 from agentcheck.standing import eventful, forks, remembered, standing
 
 
@@ -22,22 +22,19 @@ from agentcheck.standing import eventful, forks, remembered, standing
 )
 def state_is_single(lab: Lab) -> None:
     """State in two places comes apart: after a deployment or a crash the agent goes on with half of what it knew."""
-    known, reached = facts(lab.happy()), 0
-    for taken_up in resumptions(lab):
-        reference, request, ended = taken_up.reference, taken_up.request, taken_up.run.finished
-        if reference is None:
-            continue
-        broke = lab.kind == "R" and request is None and ended is not None and ended["status"] == "failed"
-        assert not broke, lab.seen(f"{taken_up.where}, a fresh process broke: {ended and ended['error']}", ended)
-        if request is not None:
+    known, reached = facts(uninterrupted(lab)), 0
+    for again in resumptions(lab):
+        for reference, request in zip(again.references, again.requests, strict=False):
             lost = forgotten(known, reference.request, request.request)
             first = next(iter(lost), "")
             assert not lost, lab.seen(
-                f"{taken_up.where}, the next request in a fresh process holds {len(lost)} of the known facts no more, "
+                f"{again.where}, a request in a fresh process holds {len(lost)} of the known facts no more, "
                 f"{first[:80]!r} among them",
                 request,
             )
             reached += 1
+        broke = lab.kind == "R" and len(again.requests) < len(again.references) and again.run.status == "failed"
+        assert not broke, lab.seen(f"{again.where}, a fresh process breaks: {how_ended(again.run)}", again.run.finished)
     if not reached:
         raise NotReached("no model request followed a resumption", mend=CAN_PAUSE)
 

@@ -11,7 +11,7 @@ from agentcheck.legacy import old_snapshots, refusal
 from agentcheck.pauses import CAN_PAUSE, finished, insist_on_resuming, resting, stopped_at_a_choice, taken_up
 from agentcheck.recall import how_ended
 from agentcheck.recovery import ended_otherwise, may_repeat, omitted, recoveries, repeated, second_kill
-from agentcheck.resumptions import differences
+from agentcheck.resumptions import differences, insist_on_annotation
 from agentcheck.spoiling import spoiled
 from agentcheck.standing import doings_after_the_end, reloaded
 from agentcheck.stored import code
@@ -35,6 +35,7 @@ def snapshot_is_data(lab: Lab) -> None:
         taken_up(lab, run)
         return
     run = lab.happy()
+    insist_on_annotation(run)
     opaque = next((e for e in run.of("saved") if e["opaque"]), None)
     assert opaque is None, lab.seen(f"a state is no plain data: {opaque and opaque['opaque']}", opaque)
     for at, loaded in enumerate(reloaded(lab, run)):
@@ -57,7 +58,7 @@ def resume_continues(lab: Lab) -> None:
     """Prefix continuation: pausing is only worth something if nobody can tell afterwards that there was a pause."""
     reached = 0
     for again, difference in differences(lab):
-        assert difference is None, lab.seen(f"{again.where}: {difference}", again.request, again.run.finished)
+        assert difference is None, lab.seen(f"{again.where}: {difference}", *again.requests[:1], again.run.finished)
         reached += 1
     if not reached:
         raise NotReached("the host never paused, so nothing was resumed", mend=CAN_PAUSE)

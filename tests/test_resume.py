@@ -240,3 +240,53 @@ def test_a_host_that_does_not_resume_fails_once(folder):
     assert found.pop(root).outcome is Outcome.FAIL
     assert {f.outcome for f in found.values()} == {Outcome.UNTESTABLE}
     assert all(f.message.startswith(f"follows from {root}") for f in found.values())
+
+
+REDUCER = """
+from agentcheck.messages import Message
+from agentcheck.reducer import CallModel, CallTool, Finish, ModelReplied, Step, Tool
+
+LOOK = Tool("look", "Look.", TOOLS[0]["function"]["parameters"])
+
+
+class Bot:
+    tools = (LOOK,)
+    seen = {}
+
+    def start(self, trigger):
+        return self.ask({"said": [["user", str(trigger)]]})
+
+    def ask(self, state):
+        window = [Message(role, self.seen.get(text, text)) for role, text in state["said"]]
+        return Step(state, [CallModel(window, self.tools)])
+
+    def reduce(self, state, event):
+        said = state["said"]
+        if not isinstance(event, ModelReplied):
+            return self.ask({"said": [*said, ["user", self.kept(len(said), event.value)]]})
+        state = {"said": [*said, ["assistant", event.text or "I look."]]}
+        call = next(iter(event.calls), None)
+        return Step(state, [Finish(event.text) if call is None else CallTool(call, call.parsed())])
+
+    def kept(self, number, value):
+        return value
+
+
+class Aside(Bot):
+    def kept(self, number, value):
+        self.seen[f"see note {number}"] = value
+        return f"see note {number}"
+
+
+bot, aside = Bot(), Aside()
+"""
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("bot", Outcome.PASS), ("aside", Outcome.FAIL)])
+def test_what_a_reducer_keeps_beside_its_state_is_missed_after_a_single_tool(tmp_path, name, outcome):
+    from agentcheck.catalog import find, load_all
+
+    written(tmp_path, REDUCER)
+    with lab_of(tmp_path, f"my_agent:{name}") as lab:
+        found = [lab.judge(find(id, load_all())) for id in ("F05-state-is-single", "F06-resume-continues")]
+    assert {f.outcome for f in found} == {outcome}

@@ -1,14 +1,16 @@
 """Every way to take a run up again, and whether its rest is that of the uninterrupted run."""
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from agentcheck.canonical import difference, story
-from agentcheck.finding import Untestable
+from agentcheck.finding import Undecided, Untestable
 from agentcheck.lab import CLOCK, ELSEWHERE, HERE, Lab, Machine, Run
 from agentcheck.pauses import stops
 from agentcheck.recall import how_ended, is_within
+from agentcheck.scenario import Turn
 from agentcheck.trace import Event, Trace
 
 
@@ -28,19 +30,29 @@ HELD: Final = Places(Machine(clock=CLOCK), Machine(hash_seed=2, clock=CLOCK))  #
 class Resumption:
     """A run taken up again in a fresh process.
 
-    `reference` is what the model would have been asked had nobody stopped, or was asked last;
-    `request` what it is asked after the resumption.
+    `references` are what the model would have been asked had nobody stopped, or what it was asked
+    last; `requests` what it is asked after the resumption.
     """
 
     where: str
     run: Run
-    reference: Event | None
-    request: Event | None
+    references: Sequence[Event]
+    requests: Sequence[Event]
     step: int = 0  # of a reducer
+
+
+def insist_on_annotation(run: Run) -> None:
+    """Raises Untestable where the reducer's states are dataclasses or models, and nothing says which."""
+    lacking = next((e for e in run.of("saved") if e["lacks"]), None)
+    if lacking is not None:
+        kind = lacking["lacks"]
+        mend = f"Annotate it: def reduce(self, state: {kind}, event: Event) -> Step[{kind}]"
+        raise Untestable(f"the state is of the type {kind}, and reduce does not say so", mend=mend, trace=run)
 
 
 def insist_on_data(run: Run) -> None:
     """Raises Untestable where the reducer's states are not data, so that none can be taken elsewhere."""
+    insist_on_annotation(run)
     opaque = next((e for e in run.of("saved") if e["opaque"]), None)
     if opaque is not None:
         raise Untestable(f"follows from F06-snapshot-is-data: {opaque['opaque']}", trace=run)
@@ -55,32 +67,43 @@ def resumptions(lab: Lab, places: Places = NOW) -> Iterator[Resumption]:
         yield from _of_stops(lab, places)
 
 
-def _uninterrupted(lab: Lab, machine: Machine) -> Run:
-    return lab.run(machine=machine, resume_on=machine)
+def uninterrupted(lab: Lab, machine: Machine = HERE) -> Run:
+    """The run that is taken up: the happy one; for a reducer, at least two results long.
+
+    A reducer's pending request is part of its snapshot and was rendered before; only the one after
+    it shows what the loaded state knows.
+    """
+    return lab.run(*_turns(lab), machine=machine, resume_on=machine)
+
+
+def _turns(lab: Lab) -> tuple[Turn, ...]:
+    if lab.kind == "R" and len(lab.happy().of("tool_returned")) < 2:
+        with contextlib.suppress(Undecided):
+            return (lab.call(), lab.call())
+    return ()
 
 
 def _of_steps(lab: Lab, places: Places) -> Iterator[Resumption]:
-    run = _uninterrupted(lab, places.start)
+    run = uninterrupted(lab, places.start)
     insist_on_data(run)
     for at, saved in enumerate(run.of("saved", session="main")):
         again = lab.resume(run, at=at, on=places.elsewhere)
-        yield Resumption(f"after step {at}", again, run.next_request(saved), again.first("model_request"), at)
+        yield Resumption(f"after step {at}", again, run.of("model_request", after=saved), again.requests(), at)
 
 
 def _of_pauses(lab: Lab, places: Places) -> Iterator[Resumption]:
     run = lab.run(machine=places.start, resume_on=places.elsewhere)
     for resumed in run.of("resumed"):
-        earlier = run.of("model_request", before=resumed)
-        yield Resumption("after the pause", run, earlier[-1] if earlier else None, run.next_request(resumed))
+        following = run.of("model_request", after=resumed)
+        yield Resumption("after the pause", run, run.of("model_request", before=resumed)[-1:], following[:1])
 
 
 def _of_stops(lab: Lab, places: Places) -> Iterator[Resumption]:
-    asked = _uninterrupted(lab, places.start).requests()
+    asked = uninterrupted(lab, places.start).requests()
     for nth, run in stops(lab, places.start):
         resumed = run.reach("resumed", after=run.first("probe", name="asked_to_stop"))
-        place = len(run.of("model_request", before=resumed))
-        reference = asked[place] if place < len(asked) else None
-        yield Resumption(f"after a stop at crossing {nth}", run, reference, run.next_request(resumed))
+        references = asked[len(run.of("model_request", before=resumed)) :]
+        yield Resumption(f"after a stop at crossing {nth}", run, references, run.of("model_request", after=resumed))
 
 
 # --- differences ------------------------------------------------------------------------------------
@@ -105,7 +128,7 @@ def differences(lab: Lab) -> Iterator[tuple[Resumption, str | None]]:
 
 def _differences(lab: Lab, places: Places) -> Iterator[tuple[Resumption, str | None]]:
     machines = (places.start,) if places is NOW else (places.start, places.elsewhere)
-    references = [_uninterrupted(lab, machine) for machine in machines]
+    references = [uninterrupted(lab, machine) for machine in machines]
     if lab.kind == "H":
         yield from ((pause, _pause_shows(pause)) for pause in _of_pauses(lab, Places(places.start, places.start)))
     for taken_up in resumptions(lab, places):
@@ -113,8 +136,8 @@ def _differences(lab: Lab, places: Places) -> Iterator[tuple[Resumption, str | N
 
 
 def _insist_on_determinism(lab: Lab) -> None:
-    one = _uninterrupted(lab, HELD.start)
-    said = lab.difference(one, _uninterrupted(lab, replace(HELD.start, folder="again")))
+    one = uninterrupted(lab, HELD.start)
+    said = lab.difference(one, uninterrupted(lab, replace(HELD.start, folder="again")))
     if said is not None:
         raise Untestable(f"follows from F12-run-is-deterministic: two undisturbed runs differ: {said}", trace=one)
 
@@ -143,9 +166,9 @@ def _broke(run: Run) -> str | None:
 
 def _pause_shows(pause: Resumption) -> str | None:
     """What a pause did to the messages, where they only ever grew before it; or to the run itself."""
-    before, after = pause.reference, pause.request
-    if before is None or after is None:
+    if not pause.references or not pause.requests:
         return _broke(pause.run)
+    before, after = pause.references[0], pause.requests[0]
     earlier = pause.run.of("model_request", before=before)
     grew = bool(earlier) and is_within(earlier[-1].request, before.request)
     if grew and not is_within(before.request, after.request):
