@@ -38,16 +38,17 @@ class Story:
     answers: list[Mapping[str, Any]] = field(default_factory=list)
 
     def code(self, reducer: str) -> str:
-        """The story as a program that runs; `reducer` is "module:attribute.path"."""
+        """The story as a program that runs; `reducer` is "module:attribute.path", or a module that is one itself."""
         module, _, path = reducer.partition(":")
-        root = path.partition(".")[0]
+        root = path.partition(".")[0].removesuffix("()")
         lines = [
             "from agentcheck.messages import ToolCall",
             "from agentcheck.reducer import *",
-            f"from {module} import {root}",
+            f"from {module} import {root}" if path else f"import {module}",
             "",
-            f"step = {path}.start({self.trigger!r})",
-            *(f"step = {path}.reduce(step.state, {_written(event)})" for event in self.events),
+            f"reducer = {path or module}",
+            f"step = reducer.start({self.trigger!r})",
+            *(f"step = reducer.reduce(step.state, {_written(event)})" for event in self.events),
         ]
         return "\n".join(lines)
 

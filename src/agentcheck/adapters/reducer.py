@@ -120,7 +120,8 @@ class Driver:
     def _take(self, answer: Mapping[str, Any]) -> None:
         self.state, self.data, self.opaque = answer["state"], answer["json"], answer.get("opaque")
         self.pending.extend(answer["commands"])
-        self._note("saved", digest=marker(json.dumps(self.data, sort_keys=True))[-10:], opaque=self.opaque)
+        digest = marker(json.dumps(self.data, sort_keys=True))[-10:]
+        self._note("saved", digest=digest, opaque=self.opaque, lacks=answer.get("lacks"))
         self.snapshots.append(self.snapshot())
         if answer.get("vetoed"):
             self._note("probe", name="vetoed", value=self.world.veto)

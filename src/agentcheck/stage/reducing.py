@@ -3,6 +3,7 @@
 States stay here under a handle; their JSON goes to the lab, so that another process can load it.
 """
 
+import contextlib
 import json
 import typing
 from collections.abc import Mapping
@@ -38,8 +39,11 @@ class Codec:
         except Exception:  # an unresolvable forward reference: the state is taken as plain JSON
             return None
         kind = next((k for name, k in hints.items() if name != "return"), None)
-        is_model = hasattr(kind, "model_validate") or hasattr(kind, "__dataclass_fields__")
-        return kind if is_model else None
+        return kind if any(is_model(one) for one in (kind, *typing.get_args(kind))) else None
+
+    def lacks(self, state: Any) -> str | None:
+        """The type that `reduce` would have to be annotated with for this state to be loaded; None where it is."""
+        return type(state).__name__ if self._adapter is None and is_model(type(state)) else None
 
     def dump(self, state: Any) -> Any:
         """The state as JSON data. Raises TypeError or ValueError where it is not plain data."""
@@ -53,6 +57,11 @@ class Codec:
             if self._adapter is not None
             else json.loads(json.dumps(data))
         )
+
+
+def is_model(kind: Any) -> bool:
+    """Whether a type is a dataclass or a pydantic model."""
+    return hasattr(kind, "model_validate") or hasattr(kind, "__dataclass_fields__")
 
 
 class Service:
@@ -108,7 +117,7 @@ class Service:
         return lambda: self.reducer.reduce(state, event)
 
     def _watched(self, order: Mapping[str, Any], work: Any) -> dict[str, Any]:
-        before = self.codec.dump(self.states[order["state"]]) if "state" in order else None
+        before = self._dumped(order)
         self.world.begin()
         with Watch(self.guard) as watch:
             try:
@@ -118,8 +127,14 @@ class Service:
         kept = self._kept(first)
         second = self._kept(self._work(order)())
         differs = {k: (kept[k], second[k]) for k in ("json", "commands") if kept[k] != second[k]}
-        mutated = before is not None and self.codec.dump(self.states[order["state"]]) != before
+        mutated = before is not None and self._dumped(order) != before
         return {**kept, "impure": watch.seen, "changed": self.world.changes(), "mutated": mutated, "differs": differs}
+
+    def _dumped(self, order: Mapping[str, Any]) -> Any:
+        """The state that an order is about; None where there is none, or it is no plain data."""
+        with contextlib.suppress(Exception):
+            return self.codec.dump(self.states[order["state"]])
+        return None
 
     def _kept(self, step: Any) -> dict[str, Any]:
         self.states.append(step.state)
@@ -134,6 +149,7 @@ class Service:
             answer["json"] = self.codec.dump(step.state)
         except Exception as error:
             answer["opaque"] = f"{type(error).__name__}: {error}"[:300]
+            answer["lacks"] = self.codec.lacks(step.state)
         return answer
 
 

@@ -135,7 +135,9 @@ def suffix(spec: Mapping[str, Any]) -> str:
     found = load(spec["target"]) if spec.get("target") else None
     if isinstance(found, Target):
         return ".{part}"
-    return ".target.{part}" if inspect.ismodule(found) else "()" if isinstance(found, type) else ""
+    if inspect.ismodule(found):
+        return ":target.{part}" if isinstance(getattr(found, "target", None), Target) else ""
+    return "()" if isinstance(found, type) else ""
 
 
 def declarations(target: Target) -> dict[str, Any]:
