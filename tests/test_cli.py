@@ -49,7 +49,7 @@ def test_list_groups_by_factor(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[1].strip().startswith("https://github.com/humanlayer/12-factor-agents/")
     assert "    MUST   RCHW  F09-error-is-compact" in lines
     assert "    SHOULD RC--  F09-error-is-named" in lines
-    assert lines[-1].startswith("3 checks.")
+    assert lines[-2].startswith("3 checks, judged on: R reducer, C callable, ")
     assert max(map(len, lines[2:])) <= 120
 
 
@@ -86,8 +86,11 @@ def test_show_tells_the_story_and_the_exact_messages(tmp_path: Path, capsys: pyt
     ("arguments", "sentence"),
     [
         (["explain", "F09-error-is-compct"], "no check 'F09-error-is-compct' (did you mean 'F09-error-is-compact'?)"),
+        (["explain", "f09"], "no check 'f09' (it begins F09-error-is-compact, F09-error-is-named); `agentcheck list`"),
         (["show", "nowhere.jsonl"], "nowhere.jsonl cannot be read: No such file or directory"),
-        (["show", "broken.jsonl"], "broken.jsonl:1 is not a trace event"),
+        (["show", "broken.jsonl"], "broken.jsonl:1 is not a trace event: expected an object of seq, time, run, "),
+        (["show", "binary.jsonl"], "binary.jsonl:1 is not a trace event: it is not text; traces lie in reports/"),
+        (["show", "cut.jsonl"], "cut.jsonl:1 is not a trace event: it is not JSON, or was cut off; traces lie in"),
         (["show", "empty.jsonl", "--call", "3"], "empty.jsonl: there is no model call 3"),
         (["init", "nowhere"], "nowhere is not a folder"),
         (["init"], "no agent found in "),
@@ -104,6 +107,8 @@ def test_a_user_error_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("broken.jsonl").write_text("{}\n")
+    Path("binary.jsonl").write_bytes(b"\xff\xc9\n")
+    Path("cut.jsonl").write_text('{"seq": 0, "ti')
     Path("empty.jsonl").write_text("")
     assert main(arguments) == 2
     shown = capsys.readouterr()

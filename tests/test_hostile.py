@@ -1,5 +1,6 @@
 """An agent under test may do anything: the harness stays up, ends what it started, and says what happened."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,8 +8,9 @@ import psutil
 import pytest
 from agents import lab_of, written
 
-from agentcheck import process
+from agentcheck import catalog, process
 from agentcheck.finding import HarnessError, NotReached, Undecided, Untestable
+from agentcheck.trace import Trace
 
 FAST = {"limits": {"seconds": 2.0}}
 
@@ -140,6 +142,16 @@ def test_an_agent_may_make_a_mess_of_its_stage(tmp_path, code):
     assert run.status == "finished"
     assert run.of("tool_returned")
     assert (tmp_path / "my_agent.py").exists()
+
+
+def test_an_agent_may_send_and_return_text_that_utf_8_cannot_hold(tmp_path):
+    written(tmp_path, "def run(task): return loop('lone \\ud800, line\\u2028end') + '\\udfff'")
+    with lab_of(tmp_path) as lab:
+        run = lab.happy()
+        found = lab.judge(catalog.find("F02-prompt-is-owned", catalog.load_all()))
+    assert run.requests()[0].request.messages[1].text == "lone \ud800, line\u2028end"
+    assert Trace.read(run.path).events == run.events
+    assert json.dumps([found.message, found.evidence], ensure_ascii=False).encode()
 
 
 def test_a_process_that_is_started_is_refused_and_named(tmp_path):

@@ -44,7 +44,9 @@ def find(id: str, known: Iterable[Check]) -> Check:
     by_id = {check.id: check for check in known}
     if id in by_id:
         return by_id[id]
-    raise UnknownCheck(f"no check {id!r}{closest(id, by_id)}; `agentcheck list` shows all {len(by_id)}")
+    begun = [known for known in by_id if id and known.startswith(id.upper())]
+    near = f" (it begins {', '.join(begun)})" if begun else closest(id, by_id)
+    raise UnknownCheck(f"no check {id!r}{near}; `agentcheck list` shows all {len(by_id)}")
 
 
 def closest(word: str, choices: Iterable[str]) -> str:

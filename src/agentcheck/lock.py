@@ -131,7 +131,7 @@ def write(path: Path, locked: Locked) -> None:
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     try:
         handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
         os.chmod(unfinished, 0o644)
         os.replace(unfinished, path)

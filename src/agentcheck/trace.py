@@ -55,7 +55,7 @@ class Event:
         if self.data["raw"]:
             return len(self.data["raw"]["body"].encode())
         said = {"messages": self.data["request"]["messages"], "tools": self.data["request"]["tools"]}
-        return len(json.dumps(said, ensure_ascii=False).encode())
+        return len(json.dumps(said, ensure_ascii=False).encode("utf-8", "backslashreplace"))
 
     @property
     def decision(self) -> Decision:
@@ -71,17 +71,17 @@ class Trace:
         self.run = run
         self.events: list[Event] = events or []
         self._started = time.monotonic()
-        self._file: TextIO | None = path.open("a", encoding="utf-8") if path and events is None else None
+        # A lone surrogate, which UTF-8 cannot hold, is written as its JSON escape.
+        new = path if events is None else None
+        self._file: TextIO | None = new.open("a", encoding="utf-8", errors="backslashreplace") if new else None
 
     @classmethod
     def read(cls, path: Path) -> "Trace":
         """Load a written trace. Raises ValueError, naming the line, where it is not one."""
         events = []
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            try:
-                events.append(Event(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise ValueError(f"{path}:{number} is not a trace event: {error}") from None
+        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+            if line:
+                events.append(_event(line, f"{path}:{number}"))
         return cls(path, run=events[0].run if events else "run", events=events)
 
     def append(self, type: str, /, *, session: str = "main", pid: int = 0, **data: Any) -> Event:
@@ -149,6 +149,18 @@ class Trace:
     @property
     def status(self) -> str:
         return str(self.finished["status"]) if self.finished else "unfinished"
+
+
+def _event(line: bytes, where: str) -> Event:
+    try:
+        found = json.loads(line.decode())
+    except UnicodeDecodeError:
+        raise ValueError(f"{where} is not a trace event: it is not text") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{where} is not a trace event: it is not JSON, or was cut off") from None
+    if not isinstance(found, dict) or set(found) != set(Event.__slots__) or not isinstance(found["data"], dict):
+        raise ValueError(f"{where} is not a trace event: expected an object of {', '.join(Event.__slots__)}")
+    return Event(**found)
 
 
 def _field(event: Event, key: str) -> Any:

@@ -74,12 +74,17 @@ def _finding(
     last = str(trace.path) if trace is not None and trace.path else None
     path = next(iter(_paths(lab)), last)
     evidence: list[dict[str, Any]] = [
-        {"trace": path, "seq": event.seq, "text": _in_words(event)}
+        {"trace": path, "seq": event.seq, "text": _encodable(_in_words(event))}
         for path, event in zip(_paths(lab), lab.cited.events, strict=True)
     ]
     if detail:
-        evidence.append({"trace": path, "text": detail[:_EXCERPT]})
-    return Finding(check.id, outcome, message, tuple(evidence), path, mend=mend, kinds=kind)
+        evidence.append({"trace": path, "text": _encodable(detail[:_EXCERPT])})
+    return Finding(check.id, outcome, _encodable(message), tuple(evidence), path, mend=_encodable(mend), kinds=kind)
+
+
+def _encodable(text: str) -> str:
+    """Text that any terminal, file or xdist takes: what UTF-8 cannot hold is there as its escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _in_words(event: Event) -> str:

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from agentcheck import __version__
@@ -21,6 +22,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.verb is None:
         parser.print_help()
         return 0
+    for stream in (sys.stdout, sys.stderr):  # whatever a check quotes, and whatever the terminal can show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status: int = VERBS[options.verb].run(options)
         sys.stdout.flush()

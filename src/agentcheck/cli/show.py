@@ -33,4 +33,4 @@ def _read(path: Path) -> Trace:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}; traces lie in reports/<target>/traces/") from None
     except ValueError as error:
-        raise UserError(str(error)) from None
+        raise UserError(f"{error}; traces lie in reports/<target>/traces/") from None
