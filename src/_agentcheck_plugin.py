@@ -27,14 +27,37 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    pasted = any(argument.startswith(NODES) for argument in config.args)
+    pasted = any(is_pasted(argument) for argument in config.args)
     if pasted or any(value for name, value in vars(config.option).items() if name.startswith("agentcheck")):
         if config.option.help or config.option.version:
             return
         _refuse_strangers()
+        _refuse_moved_rootdir(config)
         if "agentcheck.checks" not in sys.modules:
             pytest.register_assert_rewrite("agentcheck.checks")  # so that asserts show what they saw
         config.pluginmanager.register(import_module("agentcheck.plugin"), "agentcheck.plugin")
+
+
+def is_pasted(argument: str) -> bool:
+    """Whether an argument names a check, as a summary does: from below rootdir, with "../" before it."""
+    return argument.rpartition("../")[2].startswith(NODES)
+
+
+def _refuse_moved_rootdir(config: pytest.Config) -> None:
+    """pytest seeks its rootdir before it knows our options, and takes their values for paths of tests."""
+    from contextlib import suppress
+
+    option = config.option
+    with suppress(ImportError, AttributeError, TypeError):  # none of this is a public interface
+        from _pytest.config.findpaths import determine_setup
+
+        where = {"inifile": option.inifilename, "rootdir_cmd_arg": option.rootdir, "override_ini": None}
+        meant, *_ = determine_setup(args=option.file_or_dir, invocation_dir=config.invocation_params.dir, **where)
+        if meant != config.rootpath:
+            raise pytest.UsageError(
+                f"pytest took the value of an option for a folder of tests and moved rootdir from {meant} to "
+                f"{config.rootpath}: write --agentcheck-report={option.agentcheck_report or 'DIR'}, with an equals sign"
+            )
 
 
 def _refuse_strangers() -> None:

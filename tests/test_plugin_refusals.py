@@ -14,7 +14,7 @@ GOOD = {"F01-holds-well": "pass", "F09-also-holds": "pass"}
         (["--agentcheck-check", "F09-also-hold"], "no check 'F09-also-hold' (did you mean 'F09-also-holds'?)*"),
         (["--agentcheck-factor", "3"], "no check is of factor 3; the factors are 1 to 13"),
         (["--agentcheck-target", "my_agent"], 'the command line: target must be text like "package.module:object"*'),
-        (["--agentcheck-report", "agentcheck.toml/x"], "the report cannot be written to *--agentcheck-report DIR"),
+        (["--agentcheck-report", "agentcheck.toml/x"], "the report cannot be written to *--agentcheck-report=DIR"),
         (["agentcheck::F01-hold-well"], "no check 'F01-hold-well' (did you mean 'F01-holds-well'?)*"),
     ],
 )
@@ -23,6 +23,16 @@ def test_options_that_cannot_be_met(project: Project, options: list[str], senten
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {sentence}"])
     assert len([line for line in result.stderr.lines if line]) == 1
+
+
+def test_a_folder_of_reports_that_pytest_takes_for_tests_moves_no_rootdir(project: Project) -> None:
+    session = project(GOOD)
+    (session.path / "there").mkdir()
+    (session.path / "there/pytest.ini").write_text("[pytest]\n")
+    result = session.runpytest_subprocess("--agentcheck", "--agentcheck-report", "there")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: *moved rootdir from */there: write --agentcheck-report=there, with an *"])
+    session.runpytest_subprocess("--agentcheck-only", "--agentcheck-report=there").assert_outcomes(passed=2)
 
 
 @pytest.mark.parametrize(

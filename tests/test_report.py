@@ -163,7 +163,7 @@ def test_both_files_are_written_and_nothing_else(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_one_clear_sentence(tmp_path: Path) -> None:
     (tmp_path / "reports").write_text("in the way")
     with pytest.raises(
-        ReportError, match=r"cannot be written to .*; name a folder .* --agentcheck-report DIR"
+        ReportError, match=r"cannot be written to .*; name a folder .* --agentcheck-report=DIR"
     ) as caught:
         write(report(), tmp_path / "reports")
     assert "\n" not in str(caught.value)

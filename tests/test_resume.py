@@ -97,6 +97,18 @@ class Unwilling(Host):
 
 
 unwilling = Unwilling()
+
+
+class Again(Host):
+    def resume(self, store, answers):
+        for message in self.load(store)["messages"]:
+            for call in message.get("tool_calls") or ():
+                if call["function"]["name"] == "look":
+                    look(**json.loads(call["function"]["arguments"]))
+        return super().resume(store, answers)
+
+
+again = Again()
 """
 
 
@@ -231,6 +243,14 @@ def test_a_silent_fresh_start_is_found_with_the_damage_that_led_to_it(folder):
     found = verdicts(folder, "forgetful", "F06-corrupt-snapshot-is-refused")["F06-corrupt-snapshot-is-refused"]
     assert found.outcome is Outcome.FAIL
     assert "state.json truncated" in found.message
+
+
+def test_what_was_done_before_a_pause_is_not_done_again_after_it(folder):
+    asked = [{"call": "look", "arguments": {"where": "here"}}, {"call": "ask_boss", "arguments": {"question": "Now?"}}]
+    with host_lab(folder, "again", scenario={"trigger": "go", "model": asked}) as lab:
+        found = lab.judge(find("F06-resume-continues", load_all()))
+    assert found.outcome is Outcome.FAIL
+    assert "look ran again" in found.message
 
 
 def test_a_host_that_does_not_resume_fails_once(folder):

@@ -369,7 +369,7 @@ class Lab(Offers):
             path.unlink(missing_ok=True)
             return Run(path, name, plan)
         except OSError as error:
-            mend = "name another folder with --agentcheck-report"
+            mend = "name another folder with --agentcheck-report=DIR"
             raise HarnessError(f"{self.traces}: cannot be written: {error.strerror}; {mend}") from None
 
     def _model(self, plan: Plan) -> Model:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from _agentcheck_plugin import NODES
+from _agentcheck_plugin import NODES, is_pasted
 from agentcheck import collect, progress
 from agentcheck.catalog import UnknownCheck
 from agentcheck.config import ConfigError
@@ -60,11 +60,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 def _take_pasted(config: pytest.Config) -> list[str]:
     """Take `agentcheck::F09-…` out of the arguments; with no other argument, nothing else is collected."""
-    pasted = [argument for argument in config.args if argument.startswith(NODES)]
+    pasted = [argument for argument in config.args if is_pasted(argument)]
     config.args[:] = [argument for argument in config.args if argument not in pasted]
     if pasted and not config.args:
         config.option.agentcheck_only = True
-    return [argument.removeprefix(NODES) for argument in pasted]
+    return [argument.rpartition(NODES)[2] for argument in pasted]
 
 
 def _make_writable(judging: Judging) -> None:
@@ -74,7 +74,7 @@ def _make_writable(judging: Judging) -> None:
     except OSError as error:
         raise ConfigError(
             f"the report cannot be written to {judging.reports}: {error.strerror}; "
-            "name a folder that can be written with --agentcheck-report DIR"
+            "name a folder that can be written with --agentcheck-report=DIR"
         ) from None
 
 

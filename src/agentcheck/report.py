@@ -106,7 +106,7 @@ def write(report: Mapping[str, Any], folder: Path) -> tuple[Path, Path]:
             _discard(draft)
         raise ReportError(
             f"the report cannot be written to {folder}: {error.strerror or error}; "
-            "name a folder that can be written with --agentcheck-report DIR"
+            "name a folder that can be written with --agentcheck-report=DIR"
         ) from None
     json_path, markdown_path = texts
     return json_path, markdown_path

@@ -164,8 +164,24 @@ def _broke(run: Run) -> str | None:
     return f"the resumed run ended {how_ended(run)}" if run.status in ("failed", "exited", "timeout") else None
 
 
+def _done_again(run: Run) -> Event | None:
+    """A call that carries out no decision, equal to one before a pause that did; None where there is none."""
+    decided: list[Event] = []
+    for called in run.of("tool_called"):
+        if called["decision"] is not None:
+            decided.append(called)
+            continue
+        before = [e for e in decided if (e["tool"], e["arguments"]) == (called["tool"], called["arguments"])]
+        if any(run.of("resumed", after=earlier, before=called) for earlier in before):
+            return called
+    return None
+
+
 def _pause_shows(pause: Resumption) -> str | None:
-    """What a pause did to the messages, where they only ever grew before it; or to the run itself."""
+    """What a pause did to what was done, to the messages, where they only ever grew before it, or to the run itself."""
+    again = _done_again(pause.run)
+    if again is not None:
+        return f"{again['tool']} ran again, though the model decided on it once and it had run before the pause"
     if not pause.references or not pause.requests:
         return _broke(pause.run)
     before, after = pause.references[0], pause.requests[0]
