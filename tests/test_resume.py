@@ -222,10 +222,10 @@ def test_what_is_not_said_of_humans_is_untestable(folder):
     assert undecided.value.mend == CAN_PAUSE
 
 
-def verdicts(folder, name, *ids):
+def verdicts(folder, name, *ids, **declared):
     from agentcheck.catalog import find, load_all
 
-    with host_lab(folder, name) as lab:
+    with host_lab(folder, name, **declared) as lab:
         return {id: lab.judge(find(id, load_all())) for id in ids}
 
 
@@ -247,8 +247,8 @@ def test_a_silent_fresh_start_is_found_with_the_damage_that_led_to_it(folder):
 
 def test_what_was_done_before_a_pause_is_not_done_again_after_it(folder):
     asked = [{"call": "look", "arguments": {"where": "here"}}, {"call": "ask_boss", "arguments": {"question": "Now?"}}]
-    with host_lab(folder, "again", scenario={"trigger": "go", "model": asked}) as lab:
-        found = lab.judge(find("F06-resume-continues", load_all()))
+    id = "F06-resume-continues"
+    found = verdicts(folder, "again", id, scenario={"trigger": "go", "model": asked})[id]
     assert found.outcome is Outcome.FAIL
     assert "look ran again" in found.message
 
