@@ -99,7 +99,7 @@ class _Maker:
 
     def _object(self, schema: Mapping[str, Any], depth: int) -> dict[str, Any]:
         required = schema.get("required", [])
-        parts = {**dict.fromkeys(required, {}), **schema.get("properties", {})}
+        parts = {**{name: {} for name in required}, **schema.get("properties", {})}
         return {
             name: self.make(part, depth + 1)
             for name, part in parts.items()
