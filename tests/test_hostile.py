@@ -69,6 +69,36 @@ def test_a_target_that_cannot_be_loaded_gets_one_sentence(tmp_path, target, sent
     assert "stage-1" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"target": None, "host": "my_agent:run"}, "my_agent:run has no `launch`, so it is no host; "),
+        ({"target": None, "reducer": "my_agent:run"}, "my_agent:run has no `start`, so it is no reducer; "),
+        ({"target": None, "run": "my_agent:TOOLS"}, "my_agent:TOOLS cannot be called; "),
+        ({"target": None, "recordings": ["run.jsonl"]}, "recordings alone are not judged: name the agent"),
+        ({"approve": "my_agent:conform"}, "my_agent:conform: my_agent has no 'conform'; it has "),
+        ({"guard": "my_guard:ask"}, "my_guard:ask: there is no module 'my_guard' in "),
+        ({"channels": {"slack": "my_agent:slack"}}, "my_agent:slack: my_agent has no 'slack'; it has "),
+        ({"python": "/no/such/python"}, "python = '/no/such/python' cannot be started: No such file or directory"),
+    ],
+)
+def test_a_part_that_is_not_what_it_is_declared_to_be_gets_one_sentence(tmp_path, declared, sentence):
+    written(tmp_path, "def run(task): ...")
+    with pytest.raises(HarnessError) as caught:
+        lab_of(tmp_path, **{"target": "my_agent:run", **declared})
+    assert caught.value.message.startswith(sentence)
+    assert "\n" not in caught.value.message
+
+
+def test_a_tool_that_is_named_and_never_offered_is_told(tmp_path):
+    written(tmp_path, "def run(task): return loop(task)")
+    with lab_of(tmp_path, high_stakes=["lock"], scenario={"trigger": "look", "human": [{"text": "Yes."}]}) as lab:
+        assert lab.describe()["assumptions"] == []
+        lab.happy()
+        (note,) = lab.describe()["assumptions"]
+    assert note == "'lock' of high_stakes was never offered to the model as a tool (did you mean 'look'?)"
+
+
 def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
     monkeypatch.setattr(process, "START_SECONDS", 1.0)
     (tmp_path / "slow.py").write_text("import threading; threading.Event().wait()")

@@ -69,9 +69,17 @@ def exchanges(text: str, path: Path) -> list[Exchange]:
         try:
             found.append(Exchange(_request(pair["request"]), _reply(pair["response"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            detail = f"{type(error).__name__} {error}"
-            raise CassetteError(f"{path}: interaction {number} is not one of vcrpy's: {detail:.200}") from None
+            raise CassetteError(f"{path}: interaction {number} is not one of vcrpy's: {_wrong(error):.200}") from None
     return found
+
+
+def _wrong(error: Exception) -> str:
+    match error:
+        case KeyError():
+            return f"it has no {error.args[0]!r}"
+        case ValueError():
+            return str(error)
+    return "it needs a request of method, uri, headers and body, and a response of status, headers and body"
 
 
 def _pairs(data: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
@@ -112,6 +120,8 @@ def _yaml(text: str, path: Path) -> Any:
     except yaml.YAMLError as error:
         problem = " ".join((getattr(error, "problem", None) or str(error)).split())
         raise CassetteError(f"{path} is truncated, or neither YAML nor JSON: {_at(error)} {problem}") from None
+    except CassetteError:
+        raise
     except (ValueError, RecursionError) as error:  # such as a date of the 99th of May
         raise CassetteError(f"{path} is not valid YAML: {error}") from None
 

@@ -21,6 +21,7 @@ from agentcheck.conditions import Silence, Stop
 from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
 from agentcheck.framing import Closed
+from agentcheck.instructions import DEFAULT_TASK
 from agentcheck.meeting import Meeting
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
@@ -105,7 +106,12 @@ class Lab(Offers):
 
     def describe(self) -> dict[str, Any]:
         framework = self.described["framework"]
-        return {"name": self.target.name, "kind": self.kinds, "framework": framework or None}
+        notes = [*self._assumed(), *self.strangers()]
+        return {"name": self.target.name, "kind": self.kinds, "framework": framework or None, "assumptions": notes}
+
+    def _assumed(self) -> Iterator[str]:
+        if self.scenario.trigger is None and "C" in self.kinds and self.described["parameters"]:
+            yield f"no scenario gives a trigger, so the task was: {DEFAULT_TASK}"
 
     def reference(self, part: str) -> str:
         """How the code of a reproduction names this part of the target: "module:attribute.path"."""
@@ -438,7 +444,8 @@ class Lab(Offers):
             HarnessError: a recording cannot be read; one sentence.
         """
         beside = Path(self.described["module"]).parent
-        paths = [p if p.exists() else beside / given for given in self.target.recordings for p in [self.root / given]]
+        either = [(self.root / given, beside / given) for given in self.target.recordings]
+        paths = [near if near.exists() and not path.exists() else path for path, near in either]
         runs = recorded.written(paths, self.traces, prefix=f"{self._worker}W")
         replied = [run for run in runs if run.of("model_reply")]
         if not replied:

@@ -1,9 +1,10 @@
 """What an agent offers the model, and which of it may be tried: the tools of the checks' own decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentcheck.arguments import Schema
+from agentcheck.catalog import closest
 from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.jsonvalues import example_arguments
 from agentcheck.messages import ToolSpec
@@ -53,6 +54,21 @@ class Offers:
         self.happy()
         return dict(self.offered)
 
+    def strangers(self) -> Iterator[str]:
+        """A sentence for each tool that the user speaks of and no request has offered; none before any request."""
+        seen = {name for offered in self._offered_on.values() for name in offered}
+        declared = {
+            "tools": self.target.tools,
+            "human": self.target.human or (),
+            "high_stakes": self.target.high_stakes or (),
+            "finish": [self.target.finish] if self.target.finish else (),
+            "the scenario": sorted(self.scenario.tools),
+        }
+        for where, names in declared.items():
+            for name in names if seen else ():
+                if name not in seen:
+                    yield f"{name!r} of {where} was never offered to the model as a tool{closest(name, seen)}"
+
     @property
     def ordinary_tools(self) -> list[str]:
         """Tools that may be called, neither a human's nor the end; those of the happy run first."""
@@ -86,7 +102,7 @@ class Offers:
                 mend="give the scenario decisions that the agent understands: [[model]] text = …",
             )
         if not unbound:
-            return NotReached(f"no tool of the agent {which}was called")
+            return NotReached(f"no tool {which}was called")
         tool, said = next(iter(unbound.items()))
         why = said.get("why") or "nothing says what it returns"
         key = f'{tool} = "module:function"' if not said.get("bound") else f'{tool} = {{returns = "…"}}'

@@ -56,16 +56,20 @@ class Zygote:
         self.mark = f"{os.getpid()}-{hash_seed}-{time.monotonic_ns()}"
         ours, theirs = socket.socketpair()
         with theirs, (sandbox / "import.out").open("ab") as out:
-            self._process = subprocess.Popen(
-                [python, "-m", "agentcheck.stage.zygote", str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=out,
-                pass_fds=[theirs.fileno()],
-                env={**environment, "PYTHONHASHSEED": str(hash_seed), MARK: self.mark},
-                cwd=sandbox,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [python, "-m", "agentcheck.stage.zygote", str(theirs.fileno())],
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=out,
+                    pass_fds=[theirs.fileno()],
+                    env={**environment, "PYTHONHASHSEED": str(hash_seed), MARK: self.mark},
+                    cwd=sandbox,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                ours.close()
+                raise HarnessError(f"python = {python!r} cannot be started: {error.strerror}") from None
         self._control = ours
         self.described = self._introduced({**spec, "sandbox": str(sandbox)})
 

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from agentcheck import catalog, suggest
 from agentcheck.check import FACTORS, KINDS, Check
@@ -49,7 +49,8 @@ def make_lab(config: "Config", *, rootdir: Path, reports: Path) -> "Lab":
 
 def _judge(lab: "Lab", checks: Sequence[Check]) -> tuple[dict[str, object], list[Finding]]:
     try:
-        return dict(lab.describe()), [lab.judge(check) for check in checks]
+        findings = [lab.judge(check) for check in checks]
+        return dict(lab.describe()), findings
     finally:
         lab.close()
 
@@ -63,6 +64,8 @@ def _page(facts: dict[str, object], findings: Sequence[Finding], checks: Sequenc
     yield f"  {count[Outcome.UNTESTABLE]:>3} not testable yet"
     if count[Outcome.ERROR]:
         yield f"  {count[Outcome.ERROR]:>3} not judged, for a fault that is not the agent's"
+    for note in cast(Sequence[str], facts.get("assumptions", ())):
+        yield from _wrapped(f"Note: {note}")
     yield from _mends(findings, checks)
     hopeless = [f for f in findings if f.outcome is Outcome.UNTESTABLE and not f.mend.strip()]
     yield from _section("Not testable, with no line of configuration that would change it", hopeless)

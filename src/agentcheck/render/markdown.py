@@ -51,7 +51,7 @@ def _head(report: Row) -> Iterator[str]:
     facts = [f"Target: {escape(', '.join(about))}", f"agentcheck {escape(report['agentcheck'])}"]
     facts += [f"{escape(str(key))}: {escape(_short(value))}" for key, value in report["environment"].items()]
     facts += [f"Started: {escape(report['started'])}"] if "started" in report else []
-    facts += [f"Assumed: {escape(sentence)}" for sentence in report["assumptions"]]
+    facts += [f"Note: {escape(sentence)}" for sentence in report["assumptions"]]
     yield _bullets(facts)
 
 

@@ -81,7 +81,7 @@ def _verified(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     target = paper.line(f"{report['target']['name']} ({report['target']['kind']})", paper.width // 2)
     yield from _heading(f"agentcheck: {target}", paper)
     for sentence in report["assumptions"]:
-        yield from _text(paper.wrap(f"Assumed: {sentence}", rest="  "))
+        yield from _text(paper.wrap(f"Note: {sentence}", rest="  "))
     if not passed:
         return
     yield from _heading(f"Held ({len(passed)})", paper)

@@ -30,8 +30,27 @@ def resolve(spec: Mapping[str, Any]) -> Target:
     limits = replace(base.limits, **spec.get("declared", {}).get("limits", {}))
     target = replace(base, **parts, **declared, limits=limits)
     if not target.kinds.strip("W"):
-        raise BadTarget("no target: name one with --agentcheck-target module:object")
+        raise BadTarget(
+            'recordings alone are not judged: name the agent that they are of too, as target = "package.module:object"'
+        )
+    _insist_on_parts(target, spec)
     return target if target.name else replace(target, name=_name(spec))
+
+
+def _insist_on_parts(target: Target, spec: Mapping[str, Any]) -> None:
+    """Raises BadTarget where a part is not what it is declared to be, or a declared function is not there."""
+    if target.run is not None and not callable(target.run):
+        raise BadTarget(f"{spec.get('run') or spec.get('target')} cannot be called; run is a function: run(task)")
+    needed = {"reducer": ("start", "reduce"), "host": ("launch", "resume")}
+    for part, methods in needed.items():
+        found = getattr(target, part)
+        missing = [m for m in methods if found is not None and not hasattr(found, m)]
+        if missing:
+            named = spec.get(part) or spec.get("target")
+            raise BadTarget(f"{named} has no `{missing[0]}`, so it is no {part}; a {part} has {' and '.join(methods)}")
+    channels = target.channels.values() if isinstance(target.channels, Mapping) else ()
+    for function in filter(None, (target.approve, target.guard, target.context, *channels)):
+        load(function)
 
 
 def _binding(data: Any) -> Any:
