@@ -173,8 +173,12 @@ class Lab(Offers):
         return found
 
     def happy(self) -> Run:
-        """The run in which nothing goes wrong."""
-        return self.run()
+        """The run in which nothing goes wrong. Raises HarnessError where its scenario calls an unknown tool."""
+        run = self.run()
+        stray = self.stray_call()
+        if stray is not None:
+            raise HarnessError(stray, trace=run)
+        return run
 
     def resume(
         self,

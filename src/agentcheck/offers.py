@@ -62,12 +62,23 @@ class Offers:
             "human": self.target.human or (),
             "high_stakes": self.target.high_stakes or (),
             "finish": [self.target.finish] if self.target.finish else (),
-            "the scenario": sorted(self.scenario.tools),
+            "the scenario": self.scenario.tools - {c.tool for t in self.scenario.turns or () for c in t.calls},
         }
         for where, names in declared.items():
-            for name in names if seen else ():
+            for name in sorted(names) if seen else ():
                 if name not in seen:
                     yield f"{name!r} of {where} was never offered to the model as a tool{closest(name, seen)}"
+
+    def stray_call(self) -> str | None:
+        """What is wrong with a scenario that calls a tool which no request has offered."""
+        calls = [call.tool for turn in self.scenario.turns or () for call in turn.calls]
+        stray = next((tool for tool in calls if self.offered and tool not in self.offered), None)
+        if stray is None or self.scenario.cassette is not None:  # a real model makes names up
+            return None
+        return (
+            f"the scenario calls {stray!r}{closest(stray, self.offered)}, which the agent never offers the model; "
+            f"its tools are {', '.join(self.offered)}"
+        )
 
     @property
     def ordinary_tools(self) -> list[str]:

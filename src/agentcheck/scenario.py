@@ -71,14 +71,18 @@ class Scenario:
     def parse(cls, data: Mapping[str, Any], *, where: str, folder: Path, name: str = "default") -> "Scenario":
         """A scenario from the parsed form of its TOML. Raises ScenarioError."""
         _known(data, _KEYS, where)
-        models = data.get("model")
-        cassette = data.get("cassette")
+        models, humans = _several(data, "model", where), _several(data, "human", where)
+        tools, cassette = data.get("tools", {}), data.get("cassette")
+        if not isinstance(tools, Mapping):
+            raise ScenarioError(f"{where}: tools must be tables: [tools.NAME], each with returns = […]")
+        if not isinstance(cassette, str | None):
+            raise ScenarioError(f"{where}: cassette must be the path of a recording, as text")
         return cls(
             name=name,
             trigger=data.get("trigger"),
-            turns=None if models is None else tuple(_turn(m, f"{where}: model {n}") for n, m in enumerate(models, 1)),
-            returns={tool: _returns(plan, f"{where}: tools.{tool}") for tool, plan in data.get("tools", {}).items()},
-            humans=tuple(_human(h, f"{where}: human {n}") for n, h in enumerate(data.get("human", []), 1)),
+            turns=tuple(_turn(m, f"{where}: model {n}") for n, m in models) if "model" in data else None,
+            returns={tool: _returns(plan, f"{where}: tools.{tool}") for tool, plan in tools.items()},
+            humans=tuple(_human(h, f"{where}: human {n}") for n, h in humans),
             cassette=None if cassette is None else folder / cassette,
         )
 
@@ -92,24 +96,45 @@ class Scenario:
 _KEYS: Final = ("trigger", "model", "tools", "human", "cassette")
 
 
+_DECISIONS: Final = ("call", "calls", "finish", "text", "say")
+
+
+def _several(data: Mapping[str, Any], key: str, where: str) -> list[tuple[int, Any]]:
+    """The tables under a key, numbered from one."""
+    found = data.get(key, [])
+    if not isinstance(found, list):
+        raise ScenarioError(f"{where}: {key} must be tables: [[{key}]], one after the other")
+    return list(enumerate(found, 1))
+
+
+def _text(data: Mapping[str, Any], key: str, where: str) -> str:
+    if not isinstance(data.get(key), str):
+        raise ScenarioError(f"{where}: {key} must be text")
+    return str(data[key])
+
+
 def _known(data: Any, keys: Sequence[str], where: str) -> None:
     if not isinstance(data, Mapping):
         raise ScenarioError(f"{where}: expected a table with {', '.join(keys)}")
     unknown = set(data) - set(keys)
     if unknown:
-        raise ScenarioError(f"{where}: unknown key {sorted(unknown)[0]!r}; the keys are {', '.join(keys)}")
+        raise ScenarioError(f"{where}: unknown key {min(unknown)!r}; the keys are {', '.join(keys)}")
 
 
 def _turn(data: Any, where: str) -> Turn:
     _known(data, ("call", "arguments", "id", "calls", "finish", "text", "say"), where)
-    if "calls" in data:
-        return Turn(calls=tuple(_call(c, where) for c in data["calls"]))
-    if "call" in data:
-        return Turn(calls=(_call({k: v for k, v in data.items() if k in ("call", "arguments", "id")}, where),))
-    for key, verbatim in (("finish", False), ("say", False), ("text", True)):
-        if key in data:
-            return Turn(text=str(data[key]), verbatim=verbatim)
-    raise ScenarioError(f"{where}: decides nothing; give it call, calls, finish or text")
+    decided = [key for key in _DECISIONS if key in data]
+    if len(decided) != 1:
+        what = f"decides both {decided[0]} and {decided[1]}" if decided else "decides nothing"
+        raise ScenarioError(f"{where}: {what}; give it one of call, calls, finish, text")
+    match decided:
+        case ["calls"]:
+            if not isinstance(data["calls"], list) or not data["calls"]:
+                raise ScenarioError(f"{where}: calls must be an array of tables, each with call and arguments")
+            return Turn(calls=tuple(_call(c, where) for c in data["calls"]))
+        case ["call"]:
+            return Turn(calls=(_call(data, where),))
+    return Turn(text=_text(data, decided[0], where), verbatim=decided == ["text"])
 
 
 def _call(data: Any, where: str) -> Call:
@@ -117,7 +142,7 @@ def _call(data: Any, where: str) -> Call:
     arguments = data.get("arguments", {})
     if not isinstance(arguments, (str, Mapping)):
         raise ScenarioError(f"{where}: arguments must be a table, or text to send as it is")
-    return Call(str(data["call"]), arguments, data.get("id"))
+    return Call(_text(data, "call", where), arguments, _text(data, "id", where) if "id" in data else None)
 
 
 def _returns(plan: Any, where: str) -> list[Any]:
@@ -130,13 +155,13 @@ def _returns(plan: Any, where: str) -> list[Any]:
 
 def _human(data: Any, where: str) -> HumanPlan:
     _known(data, ("to", "answer", "deny", "text"), where)
-    to = str(data.get("to", "*"))
+    to = _text(data, "to", where) if "to" in data else "*"
     if data.get("answer") == "approve":
         return HumanPlan(to, Approved())
     if "deny" in data:
-        return HumanPlan(to, Denied(str(data["deny"])))
+        return HumanPlan(to, Denied(_text(data, "deny", where)))
     if "text" in data:
-        return HumanPlan(to, Text(str(data["text"])))
+        return HumanPlan(to, Text(_text(data, "text", where)))
     raise ScenarioError(f'{where}: answers nothing; give it answer = "approve", deny = "reason" or text = "…"')
 
 
