@@ -1,5 +1,6 @@
 """An agent under test may do anything: the harness stays up, ends what it started, and says what happened."""
 
+import io
 import json
 import os
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 from agents import lab_of, written
+from vcr.request import Request
 
 from agentcheck import catalog, process
 from agentcheck.finding import HarnessError, NotReached, Undecided, Untestable
+from agentcheck.stage.intercept import sent_bytes
 from agentcheck.trace import Trace
 
 FAST = {"limits": {"seconds": 2.0}}
@@ -125,6 +128,18 @@ def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
             HarnessError,
             "my_agent.run: the trigger makes no Task: at: ",
         ),
+        (
+            "def run(task): urllib.request.urlopen('http://localhost:9/v1/messages', b'{}')",
+            Untestable,
+            "speaks Anthropic's Messages format (POST http://localhost:9/v1/messages), which agentcheck does ",
+        ),
+        (
+            "def run(task):\n    try: urllib.request.urlopen('http://localhost:9/v1/responses', b'{}')\n"
+            "    except OSError: return 'Sorry.'",
+            Untestable,
+            "speaks OpenAI's Responses format",
+        ),
+        ("def run(task): json.loads('{')", HarnessError, "(my_agent.py:"),
         ("def run(task): import os; os._exit(5)", HarnessError, "ended its process (exit status 5)"),
         ("def run(task): import sys; sys.exit(4)", HarnessError, "raised SystemExit"),
         ("def run(task): return 'done'", NotReached, "finished without calling a model"),
@@ -145,6 +160,22 @@ def test_a_run_that_never_reaches_the_model_gets_one_sentence(tmp_path, code, ki
     assert isinstance(refused, kind)
     assert sentence in refused.message
     assert "\n" not in refused.message
+
+
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (None, b""),
+        ("é", "é".encode()),
+        (b"raw", b"raw"),
+        ([b"in ", b"parts"], b"in parts"),
+        (io.BytesIO(b"a file"), b"a file"),
+        ({"messages": []}, b'{"messages": []}'),
+        ([1], b"[1]"),
+    ],
+)
+def test_a_body_is_what_would_have_gone_out(body, sent):
+    assert sent_bytes(Request("POST", "http://localhost:9/", body, {}).body) == sent
 
 
 NOISY = """

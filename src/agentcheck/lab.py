@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from agentcheck import canonical, recorded, verdict
+from agentcheck import canonical, dialects, recorded, verdict
 from agentcheck.adapters import callable as callables
 from agentcheck.adapters import host as hosts
 from agentcheck.adapters import reduction as reducers
@@ -501,6 +501,15 @@ def _target(declared: Mapping[str, Any]) -> Target:
 
 def _no_model(name: str, run: Run) -> Undecided:
     """Why a run in which the model was never called says nothing."""
+    tried = [event["detail"] for event in run.of("refused", what="connection")]
+    for detail in tried:
+        spoken = dialects.unread(detail.partition(" ")[2])
+        if spoken:
+            return Untestable(
+                f"{name} speaks {spoken} format ({detail}), which agentcheck does not read yet: "
+                "it reads OpenAI Chat Completions",
+                trace=run,
+            )
     ended = run.finished
     status = run.status
     if status == "failed" and ended is not None:
@@ -509,6 +518,7 @@ def _no_model(name: str, run: Run) -> Undecided:
         if error["kind"] == "BadTrigger":  # our own words
             return HarnessError(f"{name}: {said}", trace=run)
         said += f" ({error['where']})" if error["where"] else ""
+        said += f"; agentcheck had refused {tried[0]}" if tried and tried[0] not in said else ""
         return HarnessError(f"{name} raised {error['kind']} before it called the model: {said}", trace=run)
     if status == "timeout" and ended is not None:
         seconds = ended.get("seconds", 0)
@@ -519,8 +529,8 @@ def _no_model(name: str, run: Run) -> Undecided:
         return HarnessError(f"{name} ended its process ({how}) before it called the model{said}", trace=run)
     refused = run.first("refused")
     if refused is not None:
-        tried = refused["detail"]
-        return Untestable(f"{name} made no model request that agentcheck understands; it tried {tried}", trace=run)
+        what = refused["detail"]
+        return Untestable(f"{name} made no model request that agentcheck understands; it tried {what}", trace=run)
     return NotReached(f"{name} finished without calling a model", trace=run)
 
 

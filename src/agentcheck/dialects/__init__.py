@@ -4,15 +4,27 @@ A third party adds one in the group `agentcheck.dialects`: a module, object or c
 `agentcheck.wire.Dialect`.
 """
 
+import re
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
+from urllib.parse import urlsplit
 
 from agentcheck.wire import Dialect, WireError, WireRequest
 
 GROUP: Final = "agentcheck.dialects"
 _BUNDLED: Final = ("agentcheck.dialects.openai_chat",)
+# How the paths of other formats end, which no dialect reads yet.
+_OTHERS: Final = {
+    "Anthropic's Messages": r"/v1/messages",
+    "OpenAI's Responses": r"/responses",
+    "OpenAI's legacy Completions": r"(?<!/chat)/completions",
+    "Gemini's": r":(generateContent|streamGenerateContent)",
+    "Amazon Bedrock's": r"/(converse|converse-stream|invoke|invoke-with-response-stream)",
+    "Ollama's own": r"/api/(chat|generate)",
+    "Cohere's": r"/v[12]/chat",
+}
 
 
 @cache
@@ -25,6 +37,12 @@ def known() -> tuple[Dialect, ...]:
 def dialect_of(request: WireRequest) -> Dialect | None:
     """The dialect in which this request is a model call, None where it is none."""
     return next((dialect for dialect in known() if dialect.recognises(request)), None)
+
+
+def unread(url: str) -> str | None:
+    """The name of the format in which a request to this address calls a model, where no dialect reads it."""
+    path = urlsplit(url).path.rstrip("/")
+    return next((name for name, ending in _OTHERS.items() if re.search(f"{ending}$", path)), None)
 
 
 def named(name: str) -> Dialect:

@@ -10,6 +10,7 @@ import contextlib
 import http.client
 import importlib
 import importlib.util
+import json
 import logging
 import os
 import ssl
@@ -79,15 +80,26 @@ def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
 def _decided(request: Any, ask: Ask) -> dict[str, Any]:
     """The lab's reply; kept on the request, since some of vcrpy's stubs ask twice."""
     if not hasattr(request, "_agentcheck_reply"):
-        body = request.body
-        raw = body if isinstance(body, bytes) else (body or "").encode() if isinstance(body, str) else _drained(body)
+        raw = sent_bytes(request.body)
         headers = {str(k).lower(): str(v) for k, v in request.headers.items()}
         request._agentcheck_reply = ask(request.method, request.uri, headers, raw)
     return request._agentcheck_reply  # type: ignore[no-any-return]
 
 
-def _drained(body: Any) -> bytes:
-    return b"".join(body) if body is not None else b""
+def sent_bytes(body: Any) -> bytes:
+    """A body as it would have gone out. Of aiohttp's `json=…` vcrpy keeps the value itself."""
+    match body:
+        case None:
+            return b""
+        case bytes():
+            return body
+        case str():
+            return body.encode()
+        case [bytes(), *_]:
+            return b"".join(body)
+        case dict() | list() | int() | float():
+            return json.dumps(body).encode()
+    return b"".join(body)
 
 
 def _vcr_response(reply: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import inspect
 import os
 import signal
 import sys
+import sysconfig
 import traceback
 import types
 import typing
@@ -26,6 +27,7 @@ from agentcheck.stage.together import Together
 from agentcheck.stage.tools import Toolbox, answer_input, plain
 from agentcheck.target import Target
 
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 TASK = "Please do the job that you are made for."
 
 
@@ -188,7 +190,8 @@ def failure(error: BaseException) -> dict[str, Any]:
     frames = traceback.extract_tb(error.__traceback__)
     ours = str(Path(__file__).parents[1])
     theirs = [f for f in frames if not f.filename.startswith(ours) or "fixtures" in f.filename]
-    last = theirs[-1] if theirs else None
+    own = [f for f in theirs if not f.filename.startswith((*_INSTALLED, "<frozen "))]  # not of an SDK, for instance
+    last = next(reversed(own or theirs), None)
     return {
         "error": {
             "kind": type(error).__name__,
