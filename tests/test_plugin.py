@@ -60,6 +60,23 @@ def test_xdist_judges_the_same_and_the_controller_reports(project: Project) -> N
     assert report["target"]["name"] == "fake"  # told by a worker
 
 
+def test_hooks_of_the_user_may_take_checks_for_functions(project: Project) -> None:
+    session = project(GOOD)
+    session.makepyfile(
+        hooks="""
+        import inspect
+        def pytest_collection_modifyitems(items):
+            for item in items:
+                assert "database" not in item.fixturenames
+                assert not inspect.iscoroutinefunction(item.function)
+                assert item.module.__name__ and item.cls is None
+        def pytest_runtest_setup(item):
+            assert "browser" not in item.funcargs
+        """
+    )
+    session.runpytest_subprocess("--agentcheck", "-p", "hooks").assert_outcomes(passed=3)
+
+
 def test_the_users_rootdir_and_a_hostile_ini_are_kept(project: Project) -> None:
     session = project(ALL)
     session.makeini(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -58,6 +59,10 @@ class CheckItem(pytest.Item):
     def __init__(self, *, check: Check, **kwargs: Any):
         super().__init__(**kwargs)
         self.check = check
+        # What hooks of users and of other plugins read off every item, as though all were functions.
+        self.fixturenames: list[str] = []
+        self.funcargs: dict[str, Any] = {}
+        self.cls, self.function, self.module = None, check.judge, sys.modules.get(check.judge.__module__)
         self.add_marker("agentcheck")
         self.add_marker(pytest.mark.factor(check.factor))
 
