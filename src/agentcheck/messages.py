@@ -68,7 +68,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a model replied. `finish` is the provider-neutral reason: stop, calls, length or filter."""
+    """What a model replied. `finish` is the provider-neutral reason: stop, calls, length, filter or unknown."""
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()

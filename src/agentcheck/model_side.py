@@ -15,12 +15,12 @@ from agentcheck.faults import (
     Reset,
     TimesOut,
 )
-from agentcheck.finding import HarnessError, Untestable
+from agentcheck.finding import HarnessError, NotApplicable, Untestable
 from agentcheck.messages import Decision, Request, ToolCall
 from agentcheck.model import Recited, Replay, Script, catalog, intent_call
 from agentcheck.tool_side import ToolSide
 from agentcheck.trace import Event
-from agentcheck.wire import Dialect, WireError, WireReply, WireRequest
+from agentcheck.wire import Dialect, Uncarriable, WireError, WireReply, WireRequest
 
 MORE_THAN_ENOUGH = 50  # model calls beyond the bound after which a run is cut off
 
@@ -79,7 +79,7 @@ class ModelSide(ToolSide):
         answer = self.decide(asked, request, wire)
         if isinstance(answer, ModelFails):
             return self._broken_reply(answer, dialect, request, asked)
-        reply = answer if isinstance(answer, WireReply) else dialect.reply(answer, request)
+        reply = answer if isinstance(answer, WireReply) else self._carried(answer, dialect, request)
         try:
             decision = dialect.parse_reply(reply)
             self._insist_on_bound_tools(decision)
@@ -88,6 +88,14 @@ class ModelSide(ToolSide):
             self.answered(asked, "model_failed", failure=str(error))
         self.cross("the model replied", "after", count=False)
         return _sent(reply)
+
+    def _carried(self, decision: Decision, dialect: Dialect, request: Request) -> WireReply:
+        """The decision as bytes. Raises CutOff where the format cannot say it: no model could send it either."""
+        try:
+            return dialect.reply(decision, request)
+        except Uncarriable as error:
+            self.problem = NotApplicable(str(error))
+            raise CutOff(self.problem.message) from None
 
     def _insist_on_bound_tools(self, decision: Decision) -> None:
         """No decision leaves that could make a real tool run. Raises CutOff."""

@@ -67,7 +67,7 @@ def _array(shown: Any) -> Any:
 
 
 def _as_messages(shown: Any, request: Request) -> Sequence[Message]:
-    if shown is None or not all(isinstance(item, Mapping) and "role" in item for item in shown):
+    if shown is None or not all(isinstance(item, Mapping) and item.keys() & {"role", "type"} for item in shown):
         raise Untestable(
             "the agent's view of its context is neither a list of messages nor text",
             mend="let the function named in `context` return the messages as they are sent",
@@ -76,7 +76,7 @@ def _as_messages(shown: Any, request: Request) -> Sequence[Message]:
         return [_canonical(item) for item in shown]
     dialect = named("openai-chat" if request.dialect == "reducer" else request.dialect)
     try:
-        return dialect.parse(WireRequest("POST", "", {}, json_bytes({"messages": list(shown)}))).messages
+        return dialect.parse(WireRequest("POST", "", {}, json_bytes({dialect.array: list(shown)}))).messages
     except WireError as error:
         raise Untestable(f"the agent's view of its context cannot be read: {error}") from None
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 from urllib.parse import urlsplit
 
 from agentcheck.messages import Decision, Request
@@ -14,8 +14,16 @@ class WireError(ValueError):
     """Bytes that are not what their format promises; the message is one sentence."""
 
 
+class Uncarriable(WireError):
+    """A decision that a format has no way to say, such as arguments that are no JSON where they are an object."""
+
+
 class CassetteError(ValueError):
     """A recording that cannot be read, written or trusted; the message is one sentence: what, where, the mend."""
+
+
+# Media types of streams: server-sent events, Amazon's framed events, a JSON object per line.
+STREAMS: Final = ("text/event-stream", "application/vnd.amazon.eventstream", "application/x-ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,8 @@ class WireReply:
 
     @property
     def is_stream(self) -> bool:
-        """Whether the body is server-sent events, by its header or, where that is lost, by its first bytes."""
-        if "text/event-stream" in header(self.headers, "content-type").lower():
+        """Whether the body comes in events, by its header or, where that is lost, by its first bytes."""
+        if header(self.headers, "content-type").lower().startswith(STREAMS):
             return True
         return self.body.lstrip()[:6].startswith((b"data:", b"event:", b": "))
 
@@ -72,6 +80,10 @@ class Dialect(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def array(self) -> str:
+        """The field of a request's body that holds the array of messages."""
+
     def recognises(self, request: WireRequest) -> bool:
         """Whether this request is a model call in this format."""
 
@@ -79,7 +91,10 @@ class Dialect(Protocol):
         """The request in canonical form. Raises WireError."""
 
     def reply(self, decision: Decision, request: Request) -> WireReply:
-        """A successful reply that carries this decision: JSON, or events where `request.stream`."""
+        """A successful reply that carries this decision: JSON, or events where `request.stream`.
+
+        Raises Uncarriable where the format has no way to say it.
+        """
 
     def failure(self, status: int, message: str, *, retry_after: float | None = None) -> WireReply:
         """The provider's own error body; `retry_after` in seconds."""

@@ -10,14 +10,31 @@ from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects.reading import (
+    CREATED,
+    UNKNOWN,
+    arguments_text,
+    brief,
+    event,
+    event_stream,
+    json_reply,
+    mapping,
+    objects,
+    refuse_failure,
+    retry_header,
+    spoken_finish,
+)
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.dialects.streams import Calls, deltas
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
-from agentcheck.wire import WireError, WireReply, WireRequest, json_bytes, json_object, sse_events
+from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, json_object, sse_events
 
-__all__ = ["failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
+__all__ = ["array", "failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
 
 name: Final = "openai-chat"
+array: Final = "messages"
+
+_HERE: Final = "Chat Completions"
 
 _ROLES: Final = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant",
@@ -26,11 +43,13 @@ _ROLES: Final = {
 _FINISH: Final = {
     "stop": "stop", "tool_calls": "calls", "function_call": "calls", "length": "length",
     "content_filter": "filter", "model_length": "length", "max_tokens": "length",
+    "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "end_turn": "stop",
 }  # fmt: skip
-_REASON: Final = {"stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter"}
+_REASON: Final = {
+    "stop": "stop", "calls": "tool_calls", "length": "length", "filter": "content_filter", "unknown": UNKNOWN,
+}  # fmt: skip
 _ERRORS: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found"}
 _APART: Final = frozenset({"messages", "tools", "functions", "stream"})
-_CREATED: Final = 1_700_000_000  # no clock in a reply: two runs of one script differ in ids alone
 
 
 def recognises(request: WireRequest) -> bool:
@@ -52,24 +71,17 @@ def messages_json(request: WireRequest) -> str:
 def parse(request: WireRequest) -> Request:
     body = request.json()
     settings = {key: value for key, value in body.items() if key not in _APART}
-    legacy = _list(body, "functions")
+    legacy = objects(body, "functions", _HERE)
     if legacy:
         settings["legacy_functions"] = True  # so that the reply comes back as function_call
     return Request(
         dialect=name,
-        messages=_messages(_list(body, "messages")),
-        tools=tuple(_tool(tool) for tool in [*_list(body, "tools"), *legacy]),
+        messages=_messages(objects(body, "messages", _HERE)),
+        tools=tuple(_tool(tool) for tool in [*objects(body, "tools", _HERE), *legacy]),
         settings=settings,
         schema=_schema(body.get("response_format")),
         stream=body.get("stream") is True,
     )
-
-
-def _list(body: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
-    items = body.get(key)
-    if not isinstance(items, list | None) or not all(isinstance(item, dict) for item in items or ()):
-        raise WireError(f"{key!r} in a {name} request must be a list of objects, found {_brief(items)}")
-    return items or []
 
 
 def _messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
@@ -97,10 +109,10 @@ def _call_id(item: Mapping[str, Any], role: str, waiting: dict[str, str]) -> str
 
 
 def _calls(item: Mapping[str, Any], legacy_id: str = "") -> tuple[ToolCall, ...]:
-    calls = [_call(call) for call in _list(item, "tool_calls")]
+    calls = [_call(call) for call in objects(item, "tool_calls", _HERE)]
     legacy = item.get("function_call")
     if isinstance(legacy, dict) and not calls:  # llama-cpp-python says the one call in both forms
-        calls.append(ToolCall(str(legacy.get("name") or ""), _arguments(legacy.get("arguments")), legacy_id))
+        calls.append(ToolCall(str(legacy.get("name") or ""), arguments_text(legacy.get("arguments")), legacy_id))
     return tuple(calls)
 
 
@@ -108,15 +120,9 @@ def _call(call: Mapping[str, Any]) -> ToolCall:
     custom = call.get("custom")
     function = custom if isinstance(custom, dict) else call.get("function")
     if not isinstance(function, dict):
-        raise WireError(f"a tool call names no function: {_brief(call)}")
+        raise WireError(f"a tool call names no function: {brief(call)}")
     arguments = function.get("arguments", function.get("input"))  # `input`: the free text of a custom tool
-    return ToolCall(str(function.get("name") or ""), _arguments(arguments), str(call.get("id") or ""))
-
-
-def _arguments(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return ToolCall(str(function.get("name") or ""), arguments_text(arguments), str(call.get("id") or ""))
 
 
 def _text(content: Any) -> str:
@@ -159,9 +165,9 @@ def _schema(response_format: Any) -> Mapping[str, Any] | None:
 def reply(decision: Decision, request: Request) -> WireReply:
     legacy = bool(request.settings.get("legacy_functions"))
     if legacy and len(decision.calls) > 1:
-        raise WireError(f"a legacy function_call reply carries one call, the decision has {len(decision.calls)}")
-    head = {"id": f"chatcmpl-{uuid4().hex}", "created": _CREATED, "model": str(request.settings.get("model", ""))}
-    reason = _REASON[_settled(decision.finish, bool(decision.calls))]
+        raise Uncarriable(f"a legacy function_call reply carries one call, the decision has {len(decision.calls)}")
+    head = {"id": f"chatcmpl-{uuid4().hex}", "created": CREATED, "model": str(request.settings.get("model", ""))}
+    reason = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
     reason = "function_call" if legacy and reason == "tool_calls" else reason
     message = {"role": "assistant", "content": decision.text or (None if decision.calls else ""), "refusal": None}
     message |= _written(decision.calls, legacy=legacy)
@@ -170,17 +176,13 @@ def reply(decision: Decision, request: Request) -> WireReply:
         return _stream(head, message, reason, request, usage)
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
     body = head | {"object": "chat.completion", "choices": [choice], "usage": usage}
-    return _json_reply(200, body)
+    return json_reply(200, body)
 
 
 def _usage(decision: Decision, request: Request) -> dict[str, int]:
     """What a call cost: an agent that keeps account of it must see figures that grow as real ones do."""
     asked, answered = spending.sent(request), spending.said(decision)
     return {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
-
-
-def _json_reply(status: int, body: Any, extra: Mapping[str, str] | None = None) -> WireReply:
-    return WireReply(status, {"content-type": "application/json", **(extra or {})}, (json_bytes(body),))
 
 
 def _written(calls: tuple[ToolCall, ...], *, legacy: bool) -> dict[str, Any]:
@@ -193,21 +195,15 @@ def _written(calls: tuple[ToolCall, ...], *, legacy: bool) -> dict[str, Any]:
     return {"tool_calls": [{"id": i, "type": "function", "function": f} for i, f in zip(ids, functions, strict=True)]}
 
 
-def _settled(finish: str, has_calls: bool) -> str:
-    """One meaning of `finish` for all providers: calls when, and only when, there are calls to run."""
-    return ("calls" if has_calls else "stop") if finish in ("stop", "calls") else finish
-
-
 def _stream(
     head: dict[str, Any], message: dict[str, Any], reason: str, request: Request, usage: dict[str, int]
 ) -> WireReply:
-    with_usage = _mapping(request.settings.get("stream_options")).get("include_usage") is True
+    with_usage = mapping(request.settings.get("stream_options")).get("include_usage") is True
     head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
     payloads = [_chunk(head, delta) for delta in deltas(message)] + [_chunk(head, {}, reason)]
     if with_usage:
         payloads.append(head | {"choices": [], "usage": usage})
-    events = tuple(b"data: " + json_bytes(payload) + b"\n\n" for payload in payloads)
-    return WireReply(200, {"content-type": "text/event-stream; charset=utf-8"}, (*events, b"data: [DONE]\n\n"))
+    return event_stream(*map(event, payloads), b"data: [DONE]\n\n")
 
 
 def _chunk(head: Mapping[str, Any], delta: Mapping[str, Any], reason: str | None = None) -> dict[str, Any]:
@@ -217,22 +213,21 @@ def _chunk(head: Mapping[str, Any], delta: Mapping[str, Any], reason: str | None
 def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
     kind = "server_error" if status >= 500 else "rate_limit_error" if status == 429 else "invalid_request_error"
     error = {"message": message, "type": kind, "param": None, "code": _ERRORS.get(status)}
-    return _json_reply(status, {"error": error}, {} if retry_after is None else {"retry-after": f"{retry_after:g}"})
+    return json_reply(status, {"error": error}, retry_header(retry_after))
 
 
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
 def parse_reply(reply: WireReply) -> Decision:
-    if reply.status >= 400:
-        raise WireError(f"the model answered {reply.status}: {_brief(reply.body.decode('utf-8', 'replace'))}")
+    refuse_failure(reply)
     return _parse_stream(reply) if reply.is_stream else _parse_json(json_object(reply.body, "the reply body"))
 
 
 def _parse_json(body: Mapping[str, Any]) -> Decision:
-    choices = _list(body, "choices")
+    choices = objects(body, "choices", _HERE)
     if not choices or not isinstance(choices[0].get("message"), dict):
-        raise WireError(f"a {name} reply without a message in its first choice: {_brief(body)}")
+        raise WireError(f"a {name} reply without a message in its first choice: {brief(body)}")
     message = choices[0]["message"]
     text = _spoken(message.get("content")) or str(message.get("refusal") or "")
     calls = _calls(message)
@@ -245,7 +240,7 @@ def _parse_stream(reply: WireReply) -> Decision:
         if data.strip() == "[DONE]":
             break
         for choice in _choices(json_object(data, "an event of the stream")):
-            delta = _mapping(choice.get("delta"))
+            delta = mapping(choice.get("delta"))
             text += _spoken(delta.get("content")) or str(delta.get("refusal") or "")
             calls.add(delta)
             reason = choice.get("finish_reason") or reason
@@ -256,8 +251,8 @@ def _parse_stream(reply: WireReply) -> Decision:
 
 def _choices(event: Mapping[str, Any]) -> list[dict[str, Any]]:
     if event.get("error"):
-        raise WireError(f"the stream broke off with an error: {_brief(event['error'])}")
-    return [choice for choice in _list(event, "choices") if choice.get("index", 0) == 0]
+        raise WireError(f"the stream broke off with an error: {brief(event['error'])}")
+    return [choice for choice in objects(event, "choices", _HERE) if choice.get("index", 0) == 0]
 
 
 def _spoken(content: Any) -> str:
@@ -269,13 +264,4 @@ def _spoken(content: Any) -> str:
 
 
 def _finish(reason: Any, calls: tuple[ToolCall, ...]) -> str:
-    return _settled(_FINISH.get(str(reason), "stop"), bool(calls))
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
-    return text if len(text) <= 200 else text[:199] + "…"
+    return spoken_finish(_FINISH.get(str(reason or "stop"), "unknown"), bool(calls))

@@ -1,9 +1,9 @@
 """Streamed Chat Completions messages: taking one apart, and putting one together."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from agentcheck.dialects.reading import arguments_text, pieces
 from agentcheck.messages import ToolCall
 
 
@@ -11,20 +11,15 @@ def deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """A message in the pieces in which OpenAI sends it: who speaks, then text, then each call, name first."""
     text = message["content"]
     yield {"role": "assistant", "content": text and "", "refusal": None}
-    yield from ({"content": piece} for piece in _pieces(text or ""))
+    yield from ({"content": piece} for piece in pieces(text or ""))
     if legacy := message.get("function_call"):
         yield {"function_call": legacy | {"arguments": ""}}
-        yield from ({"function_call": {"arguments": piece}} for piece in _pieces(legacy["arguments"]))
+        yield from ({"function_call": {"arguments": piece}} for piece in pieces(legacy["arguments"]))
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
         yield {"tool_calls": [{"index": index, **call, "function": function | {"arguments": ""}}]}
-        for piece in _pieces(function["arguments"]):
+        for piece in pieces(function["arguments"]):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
-
-
-def _pieces(text: str) -> Iterator[str]:
-    size = max(12, len(text) // 64)
-    return (text[at : at + size] for at in range(0, len(text), size))
 
 
 _LEGACY: Final = "function_call"
@@ -62,7 +57,7 @@ class Calls:
             call["name"] += str(name)
         arguments = function.get("arguments")
         if arguments is not None:
-            call["arguments"] += arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+            call["arguments"] += arguments_text(arguments)
 
     def _slot(self, index: str, id: str, name: Any) -> dict[str, str]:
         at = self._at.get(index)

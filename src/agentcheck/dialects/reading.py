@@ -1,0 +1,79 @@
+"""What all dialects share: reading JSON that may be anything, arguments as text, replies as bytes."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agentcheck.wire import Uncarriable, WireError, WireReply, json_bytes
+
+CREATED: Final = 1_700_000_000  # no clock in a reply: two runs of one script differ in ids alone
+UNKNOWN: Final = "agentcheck_made_this_up"  # a finish reason that no client has heard of
+
+
+def objects(body: Mapping[str, Any], key: str, format: str) -> list[dict[str, Any]]:
+    """The list of objects under this key; none where it is absent or null. Raises WireError."""
+    items = body.get(key)
+    if not isinstance(items, list | None) or not all(isinstance(item, dict) for item in items or ()):
+        raise WireError(f"{key!r} in {format} must be a list of objects, found {brief(items)}")
+    return items or []
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value where it is an object, an empty one where it is anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def brief(value: Any) -> str:
+    """A value for a message, at most 200 characters of it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    return text if len(text) <= 200 else text[:199] + "…"
+
+
+def arguments_text(value: Any) -> str:
+    """Arguments of a call as text: as they are where they are text, else as JSON; none is empty."""
+    if isinstance(value, str):
+        return value
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def arguments_object(text: str, format: str) -> Any:
+    """Arguments as the JSON value that a format carries them as. Raises Uncarriable where they are no JSON."""
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        raise Uncarriable(f"{format} carries arguments as JSON, so that malformed ones cannot arrive") from None
+
+
+def spoken_finish(finish: str, has_calls: bool) -> str:
+    """One meaning of `finish` for all providers: calls when, and only when, there are calls to run."""
+    return ("calls" if has_calls else "stop") if finish in ("stop", "calls") else finish
+
+
+def pieces(text: str) -> Iterator[str]:
+    """A text in the pieces in which a stream brings it: at least 12 characters, at most some 64 pieces."""
+    size = max(12, len(text) // 64)
+    return (text[at : at + size] for at in range(0, len(text), size))
+
+
+def json_reply(status: int, body: Any, headers: Mapping[str, str] | None = None) -> WireReply:
+    return WireReply(status, {"content-type": "application/json", **(headers or {})}, (json_bytes(body),))
+
+
+def event(payload: Any, name: str = "") -> bytes:
+    """One server-sent event with a JSON payload."""
+    head = f"event: {name}\n".encode() if name else b""
+    return head + b"data: " + json_bytes(payload) + b"\n\n"
+
+
+def event_stream(*events: bytes) -> WireReply:
+    return WireReply(200, {"content-type": "text/event-stream; charset=utf-8"}, events)
+
+
+def retry_header(seconds: float | None) -> dict[str, str]:
+    return {} if seconds is None else {"retry-after": f"{seconds:g}"}
+
+
+def refuse_failure(reply: WireReply) -> None:
+    """Raises WireError where the reply is the provider's word that it failed."""
+    if reply.status >= 400:
+        raise WireError(f"the model answered {reply.status}: {brief(reply.body.decode('utf-8', 'replace'))}")
