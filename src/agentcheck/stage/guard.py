@@ -5,7 +5,9 @@ Everything refused is reported to the lab with the line of the user's code that 
 
 import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -46,33 +48,37 @@ class Guard:
         self.report: Report = lambda what, detail, where: None
         self.files_read: set[str] = set()
         self.watch: Callable[[str, tuple[Any, ...]], None] | None = None  # a purity watch, if one is on
-        self._inside = False
+        self._within: set[int] = set()  # the threads in which the guard itself is at work
 
     def install(self) -> None:
         sys.addaudithook(self._hook)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
-        if not self.armed or self._inside:
+        if not self.armed:
             return
         handler = _HANDLERS.get(event)
-        if handler is None:
+        if handler is None or threading.get_ident() in self._within:
             return
-        self._inside = True
-        try:
+        with self._at_work():
             if self.watch is not None:
                 self.watch(event, args)
             refused = handler(self, event, args)
-        finally:
-            self._inside = False
         if refused:
             self._refuse(*refused)
 
-    def _refuse(self, what: str, detail: str) -> None:
-        self._inside = True
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """What the guard itself does in this thread meanwhile is not looked at; other threads are."""
+        thread = threading.get_ident()
+        self._within.add(thread)
         try:
-            self.report(what, detail, where(self.project))
+            yield
         finally:
-            self._inside = False
+            self._within.discard(thread)
+
+    def _refuse(self, what: str, detail: str) -> None:
+        with self._at_work():
+            self.report(what, detail, where(self.project))
         raise PermissionError(f"agentcheck refuses this {what}: {detail}")
 
     def _spawn(self, event: str, args: tuple[Any, ...]) -> tuple[str, str] | None:
