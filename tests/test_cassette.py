@@ -316,7 +316,7 @@ BAD = {
     "control characters": (b"a: \x01\n", "neither YAML nor JSON"),
     "truncated JSON": (b'{"interactions": [{"request"', "truncated, or neither"),
     "deep JSON": (b'{"a":' * 90000, "refused|truncated|nested"),
-    "deep YAML": (b"[" * 90000, "nested more than 100 levels"),
+    "deep YAML": (b"[" * 90000, "nested more than 100 levels|maximum nesting depth"),
     "version of ours": (
         b'{"agentcheck": "cassette/9"}\n',
         "of version 'cassette/9'; this agentcheck reads 'cassette/1'",
@@ -382,8 +382,9 @@ def test_no_permission_is_named(tmp_path: Path) -> None:
     cassette.path.chmod(0)
     with pytest.raises(CassetteError, match=r"cannot read the recording .*: Permission denied"):
         Cassette.read(cassette.path)
+    cassette.close()
     with pytest.raises(CassetteError, match=r"cannot write the recording .*: Permission denied"):
-        cassette.append(ask(), OK)
+        Cassette.open(cassette.path, provenance={})
 
 
 WHOLE = [HEAD + LINE * 3, VCR % "{status: {code: 200}, body: {string: x}}"]

@@ -5,15 +5,16 @@ The first line is `{"agentcheck": "cassette/1", "provenance": {…}}`; each furt
 is a string, or `{"base64": …}` where it is not UTF-8. `times` are the seconds from the request to each chunk.
 """
 
-import base64
-import json
-import os
+import contextlib
+import io
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any
 
+from agentcheck import lines, store
 from agentcheck.clean import cleaned, secrets_in, spread_over_stream
 from agentcheck.replay import Player
 from agentcheck.secrets import find
@@ -21,18 +22,17 @@ from agentcheck.wire import CassetteError, Exchange, WireReply, WireRequest
 
 __all__ = ["Cassette", "CassetteError", "Exchange", "Player"]
 
-VERSION: Final = "cassette/1"
-
 
 @dataclass(slots=True)
 class Cassette:
-    """One recording: opened with `read` for replay, or begun with `create`."""
+    """One recording: opened with `read` for replay, begun with `create`, gone on with by `open`."""
 
     path: Path
     provenance: Mapping[str, Any]
     exchanges: list[Exchange]
     warnings: tuple[str, ...] = ()
     _known: tuple[str, ...] = ()
+    _end: store.Lines | None = None
     _lock: "threading.Lock | None" = None  # in quotes: before Python 3.13 it is a function
 
     @classmethod
@@ -42,18 +42,12 @@ class Cassette:
         Raises CassetteError in one sentence. `lenient`: a torn last line and credentials become `warnings`
         instead, for salvage and audits.
         """
-        from agentcheck import foreign  # late: YAML is needed for no recording of ours
-
-        text = foreign.text_of(path)
-        warnings: list[str] = []
-        if is_ours(text):
-            provenance, exchanges = _parse(text, path, warnings)
-        else:
-            provenance, exchanges = {}, foreign.exchanges(text, path)
-        warnings += secrets_in(exchanges, path)
+        content = _content(path)
+        warnings = [lines.torn(content, path)] if content.torn else []
+        warnings += secrets_in(content.exchanges, path)
         if warnings and not lenient:
             raise CassetteError(warnings[0])
-        return cls(path, provenance, exchanges, tuple(warnings))
+        return cls(path, content.provenance, content.exchanges, tuple(warnings))
 
     @classmethod
     def create(cls, path: Path, *, provenance: Mapping[str, Any], secrets: Iterable[str] = ()) -> "Cassette":
@@ -62,154 +56,195 @@ class Cassette:
         `secrets` are values to remove whatever they look like. Raises CassetteError.
         """
         known = tuple(secrets)
-        head = _line({"agentcheck": VERSION, "provenance": dict(provenance)})
-        if left := find(head, known=known):
-            raise CassetteError(f"the provenance of {path} holds a credential ({left[0][0]}); leave it out")
+        head = _head(path, provenance, known)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("x", encoding="utf-8") as file:
-                file.write(head)
+            store.create(path, head)
+            return cls(path, dict(provenance), [], (), known, store.Lines(path), threading.Lock())
         except OSError as error:
             if path.exists():
                 raise CassetteError(f"{path} exists already; delete it to record it anew") from None
-            raise CassetteError(f"cannot write the recording {path}: {error.strerror}") from None
-        return cls(path, dict(provenance), [], (), known, threading.Lock())
+            raise _unwritable(path, error) from None
+
+    @classmethod
+    def open(cls, path: Path, *, provenance: Mapping[str, Any], secrets: Iterable[str] = ()) -> "Cassette":
+        """Go on with the recording at `path`, or begin it where there is none.
+
+        The bytes of a torn last line are cut off once they are saved beside the recording; `warnings` says where.
+
+        Raises:
+            CassetteError: it is not one of ours, holds a credential, or is being recorded by something else.
+        """
+        if not path.exists():
+            return cls.create(path, provenance=provenance, secrets=secrets)
+        known, kept_header = tuple(secrets), ""
+        try:
+            end = store.Lines(path)
+            if _has_torn_header(path):
+                kept_header = _replaced_torn_header(path, end, _head(path, provenance, known))
+            content = _ours(path)
+            warnings = [kept_header] if kept_header else []
+            warnings += _mended(path, content, end)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+        if found := secrets_in(content.exchanges, path, known):
+            raise CassetteError(found[0])
+        return cls(path, content.provenance, content.exchanges, tuple(warnings), known, end, threading.Lock())
+
+    @classmethod
+    def write(
+        cls, path: Path, exchanges: Iterable[Exchange], *, provenance: Mapping[str, Any], secrets: Iterable[str] = ()
+    ) -> "Cassette":
+        """A whole recording at once, without its secrets: it replaces the file at `path`, or nothing happens.
+
+        Raises CassetteError.
+        """
+        known, kept = tuple(secrets), list[Exchange]()
+        head = _head(path, provenance, known)
+        written = [head]
+        for number, exchange in enumerate(exchanges, 1):
+            kept.append(cleaned(exchange, known))
+            written.append(_checked(kept[-1], known, f"exchange {number} not written to {path}"))
+        _replace(path, written)
+        return cls(path, dict(provenance), kept)
 
     def append(self, request: WireRequest, reply: WireReply, *, times: Sequence[float] = ()) -> Exchange:
         """Record one exchange, without its secrets; it is on disk when this returns.
 
         Raises CassetteError, and writes nothing, where a credential is left (in pieces over a stream, say).
         """
-        if self._lock is None:
-            raise CassetteError(f"{self.path} was opened to be read; begin a recording with Cassette.create")
+        end, lock = self._recording()
         exchange = cleaned(Exchange(request, reply, tuple(times)), self._known)
-        line = _line(_to_data(exchange))
-        left = [*find(line, known=self._known), *spread_over_stream(exchange, self._known)]
-        if left:
-            found = ": ".join(left[0])
-            raise CassetteError(f"not recorded in {self.path}: the exchange still holds a credential ({found})")
-        with self._lock:
-            _append(self.path, line)
+        line = _checked(exchange, self._known, f"not recorded in {self.path}")
+        with lock:
+            try:
+                end.add(line)
+            except OSError as error:
+                raise _unwritable(self.path, error) from None
             self.exchanges.append(exchange)
         return exchange
+
+    def keep(self, numbers: Iterable[int]) -> None:
+        """Leave the exchanges of these numbers (from 0) alone in the recording; after a crash all are still there.
+
+        Raises CassetteError.
+        """
+        end, lock = self._recording()
+        with lock:
+            kept = [self.exchanges[number] for number in sorted(set(numbers))]
+            _replace(self.path, [lines.head(self.provenance), *(lines.line(exchange) for exchange in kept)])
+            end.close()
+            self.exchanges[:] = kept
+            try:
+                self._end = store.Lines(self.path)
+            except OSError as error:
+                raise _unwritable(self.path, error) from None
+
+    def close(self) -> None:
+        """Let others record into it; what was recorded stays at hand."""
+        if self._end is not None:
+            self._end.close()
+            self._end = None
+
+    def __enter__(self) -> "Cassette":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
 
     def player(self, *, volatile: Iterable[str] = (), masks: Iterable[str] = ()) -> Player:
         """A replay from the start. `volatile` are body fields to leave out of account, as dotted paths
         (`metadata.request_id`, `messages.*.name`); `masks` are regular expressions of values in texts likewise."""
         return Player(self.exchanges, volatile=volatile, masks=masks)
 
+    def _recording(self) -> "tuple[store.Lines, threading.Lock]":
+        if self._end is None or self._lock is None:
+            raise CassetteError(f"{self.path} was opened to be read; begin a recording with Cassette.create")
+        return self._end, self._lock
+
 
 # --- writing ---------------------------------------------------------------------------
 
 
-def _to_data(exchange: Exchange) -> dict[str, Any]:
-    request, reply = exchange.request, exchange.reply
-    return {
-        "request": {
-            "method": request.method,
-            "url": request.url,
-            "headers": dict(request.headers),
-            "body": _packed(request.body),
-        },
-        "reply": {
-            "status": reply.status,
-            "headers": dict(reply.headers),
-            "chunks": [_packed(chunk) for chunk in reply.chunks],
-            "times": [round(time, 6) for time in exchange.times],
-        },
-    }
+def _head(path: Path, provenance: Mapping[str, Any], known: tuple[str, ...]) -> bytes:
+    head = lines.head(provenance)
+    if left := find(head.decode(), known=known):
+        raise CassetteError(f"the provenance of {path} holds a credential ({left[0][0]}); leave it out")
+    return head
 
 
-def _packed(body: bytes) -> str | dict[str, str]:
+def _checked(exchange: Exchange, known: tuple[str, ...], complaint: str) -> bytes:
+    """The line of an exchange. Raises CassetteError where a credential is left in it."""
+    line = lines.line(exchange)
+    left = [*find(line.decode(), known=known), *spread_over_stream(exchange, known)]
+    if left:
+        raise CassetteError(f"{complaint}: the exchange still holds a credential ({': '.join(left[0])})")
+    return line
+
+
+def _replace(path: Path, pieces: Iterable[bytes]) -> None:
     try:
-        return body.decode()
-    except UnicodeDecodeError:
-        return {"base64": base64.b64encode(body).decode()}
-
-
-def _line(data: Any) -> str:
-    return json.dumps(data, ensure_ascii=False) + "\n"
-
-
-def _append(path: Path, line: str) -> None:
-    try:
-        with path.open("a", encoding="utf-8", newline="\n") as file:
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.replace(path, pieces)
     except OSError as error:
-        raise CassetteError(f"cannot write the recording {path}: {error.strerror}") from None
+        raise _unwritable(path, error) from None
 
 
-# --- reading ---------------------------------------------------------------------------
+def _unwritable(path: Path, error: OSError) -> CassetteError:
+    return CassetteError(f"cannot write the recording {path}: {error.strerror}")
 
 
-def is_ours(text: str) -> bool:
-    """Whether the first line is (or begins as) the header of a recording of ours."""
-    return text.split("\n", 1)[0].startswith('{"agentcheck"')
+# --- reading, and going on -------------------------------------------------------------
 
 
-def _parse(text: str, path: Path, warnings: list[str]) -> tuple[Mapping[str, Any], list[Exchange]]:
-    lines = text.split("\n")
-    head = _json(lines[0], f"{path}:1 is not the header of a recording")
-    if head.get("agentcheck") != VERSION:
-        raise CassetteError(f"{path} is of version {head.get('agentcheck')!r}; this agentcheck reads {VERSION!r}")
-    exchanges = []
-    for number, line in enumerate(lines[1:], 2):
-        torn = number == len(lines)  # a whole line ends in a newline, so the last piece is empty
-        try:
-            if line.strip():
-                exchanges.append(_exchange(line, f"{path}:{number} is not an exchange"))
-        except CassetteError:
-            if not torn:
-                raise
-            warnings.append(
-                f"{path}:{number} is torn: the recording was cut off in this line, "
-                f"the {len(exchanges)} exchanges before it are whole; delete the line to use them"
-            )
-    provenance = head.get("provenance")
-    return provenance if isinstance(provenance, dict) else {}, exchanges
+def _content(path: Path) -> lines.Content:
+    from agentcheck import foreign  # late: YAML is needed for no recording of ours
+
+    with contextlib.suppress(OSError), path.open("rb") as file:  # foreign.text_of says what is wrong
+        if file.read(len(lines.START)) == lines.START:
+            file.seek(0)
+            return lines.parsed(file, path)
+    text = foreign.text_of(path)
+    if text.startswith(lines.START.decode()):
+        return lines.parsed(io.BytesIO(text.encode()), path)
+    return lines.Content(exchanges=foreign.exchanges(text, path))
 
 
-def _exchange(line: str, complaint: str) -> Exchange:
-    data = _json(line, complaint)
-    try:
-        request, reply = data["request"], data["reply"]
-        return Exchange(
-            WireRequest(
-                _typed(request["method"], str),
-                _typed(request["url"], str),
-                _texts(request["headers"]),
-                _raw(request["body"]),
-            ),
-            WireReply(_typed(reply["status"], int), _texts(reply["headers"]), tuple(_raw(c) for c in reply["chunks"])),
-            tuple(float(time) for time in reply.get("times", ())),
+def _ours(path: Path) -> lines.Content:
+    """The content of a recording that can be gone on with. Raises CassetteError, OSError."""
+    with path.open("rb") as file:
+        if file.read(len(lines.START)) == lines.START:
+            file.seek(0)
+            return lines.parsed(file, path)
+    raise CassetteError(
+        f"{path} is not in agentcheck's own format, the only one that can be added to; "
+        f"convert it: agentcheck cassette convert {path} {path.with_suffix('.jsonl')}"
+    )
+
+
+def _mended(path: Path, content: lines.Content, end: store.Lines) -> Iterator[str]:
+    """Leave whole lines alone in the file, and say what was done."""
+    if content.torn:
+        aside = store.keep_aside(path, content.torn)
+        end.cut(content.whole)
+        yield (
+            f"{path}:{content.lines + 1} was torn, since an earlier recording was cut off in it: its "
+            f"{len(content.torn)} bytes were moved to {aside}, the {len(content.exchanges)} exchanges before it kept"
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CassetteError(f"{complaint}: {type(error).__name__} {error}") from None
+    elif not content.ended:
+        end.add(b"\n")
 
 
-def _json(line: str, complaint: str) -> dict[str, Any]:
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise CassetteError(f"{complaint}: {error}") from None
-    if not isinstance(data, dict):
-        raise CassetteError(f"{complaint}: it is a {type(data).__name__}, not an object")
-    return data
+def _has_torn_header(path: Path) -> bool:
+    """Whether the file was begun and cut off before anything could be recorded in it."""
+    with path.open("rb") as file:
+        first = file.readline()
+    return not first.endswith(b"\n") and (first.startswith(lines.START) or lines.START.startswith(first))
 
 
-def _raw(packed: Any) -> bytes:
-    if isinstance(packed, dict):
-        return base64.b64decode(_typed(packed["base64"], str), validate=True)
-    return str(_typed(packed, str)).encode()
-
-
-def _texts(headers: Any) -> dict[str, str]:
-    return {str(name): str(_typed(value, str)) for name, value in _typed(headers, dict).items()}
-
-
-def _typed(value: Any, kind: type) -> Any:
-    if not isinstance(value, kind):
-        raise TypeError(f"{value!r:.80} is no {kind.__name__}")
-    return value
+def _replaced_torn_header(path: Path, end: store.Lines, head: bytes) -> str:
+    torn = path.read_bytes()
+    aside = store.keep_aside(path, torn) if torn else None
+    end.cut(0)
+    end.add(head)
+    return f"the header of {path} was torn: its {len(torn)} bytes were moved to {aside}" if aside else ""

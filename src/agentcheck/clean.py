@@ -8,8 +8,15 @@ from agentcheck.dialects import dialect_of
 from agentcheck.secrets import find, scrub, scrub_url
 from agentcheck.wire import Exchange, WireError, WireReply, WireRequest
 
-REQUEST_HEADERS: Final = frozenset({"accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta"})
-REPLY_HEADERS: Final = frozenset({"content-type", "retry-after", "retry-after-ms", "x-should-retry"})
+# What a reader needs to understand the body, or an agent to wait rightly; nothing that names an account.
+REQUEST_HEADERS: Final = frozenset(
+    {"accept", "content-type", "anthropic-version", "anthropic-beta", "openai-beta", "api-version", "x-amz-target"}
+    | {"x-amzn-bedrock-accept", "x-amzn-bedrock-trace", "x-amzn-bedrock-performanceconfig-latency"}
+)
+REPLY_HEADERS: Final = frozenset(
+    {"content-type", "retry-after", "retry-after-ms", "x-should-retry", "x-amzn-errortype"}
+    | {"x-amzn-bedrock-content-type", "x-amzn-bedrock-input-token-count", "x-amzn-bedrock-output-token-count"}
+)
 
 
 def cleaned(exchange: Exchange, known: tuple[str, ...] = ()) -> Exchange:
@@ -60,15 +67,15 @@ def spread_over_stream(exchange: Exchange, known: tuple[str, ...]) -> list[tuple
     return [(kind, f"{where} of the streamed text") for text in said for kind, where in find(text, known=known)]
 
 
-def secrets_in(exchanges: Sequence[Exchange], path: Path) -> list[str]:
-    """A sentence for each credential in the exchanges of this file."""
+def secrets_in(exchanges: Sequence[Exchange], path: Path, known: tuple[str, ...] = ()) -> list[str]:
+    """A sentence for each credential in the exchanges of this file; `known` values are credentials too."""
     found = []
     for number, exchange in enumerate(exchanges, 1):
         for part, text in _parts(exchange):
             found += [
                 f"{path} holds a credential: {kind} ({where}) in the {part} of exchange {number}; "
                 "remove it, make it invalid at its issuer, and record again"
-                for kind, where in find(text)
+                for kind, where in find(text, known=known)
             ]
     return found
 

@@ -3,7 +3,10 @@
 - vcrpy (https://vcrpy.readthedocs.io): `interactions: [{request: {method, uri, headers, body}, response: …}]`
 - pydantic-ai: the same, with a JSON body kept as data under `parsed_body`
 - langchain-tests: gzipped YAML of `requests: […]` and `responses: […]`
+- cassetter: vcrpy's in YAML or TOML, each body with its type (`{type: json|text|binary, content: …}`)
+- ddapm-test-agent: JSON of one `request` and one `response`, a binary body as text that begins with `base64:`
 
+A folder of pytest-recording (`cassettes/<module>/<test>.yaml`) is a folder of vcrpy's files.
 YAML is read with a loader that builds no objects; anchors and aliases are refused (a few hundred bytes of
 them unfold to gigabytes), and so is nesting beyond reason. Compressed bodies are unpacked.
 """
@@ -12,6 +15,7 @@ import base64
 import gzip
 import io
 import json
+import tomllib
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,7 +72,7 @@ def exchanges(text: str, path: Path) -> list[Exchange]:
     for number, pair in enumerate(_pairs(data, path), 1):
         try:
             found.append(Exchange(_request(pair["request"]), _reply(pair["response"])))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise CassetteError(f"{path}: interaction {number} is not one of vcrpy's: {_wrong(error):.200}") from None
     return found
 
@@ -85,6 +89,8 @@ def _wrong(error: Exception) -> str:
 def _pairs(data: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
     if isinstance(data.get("interactions"), list):
         return list(data["interactions"])
+    if isinstance(data.get("request"), dict) and isinstance(data.get("response"), dict):
+        return [{part: _as_of_vcrpy(data[part]) for part in ("request", "response")}]
     requests, responses = data.get("requests"), data.get("responses")
     if not isinstance(requests, list) or not isinstance(responses, list):
         raise CassetteError(f"{path} is no recording: it has neither `interactions` nor `requests` and `responses`")
@@ -93,10 +99,20 @@ def _pairs(data: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
     return [{"request": a, "response": b} for a, b in zip(requests, responses, strict=True)]
 
 
-# --- JSON and YAML ---------------------------------------------------------------------
+def _as_of_vcrpy(part: Mapping[str, Any]) -> dict[str, Any]:
+    """One half of an exchange of ddapm-test-agent."""
+    body = part.get("body")
+    binary = isinstance(body, str) and body.startswith("base64:")
+    named = {"uri": part["url"]} if "url" in part else {}
+    return {**part, **named, "body": {"base64_string": str(body)[len("base64:") :]} if binary else body}
+
+
+# --- JSON, TOML and YAML ---------------------------------------------------------------
 
 
 def _loaded(text: str, path: Path) -> Any:
+    if path.suffix == ".toml":
+        return _toml(text, path)
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
@@ -106,6 +122,13 @@ def _loaded(text: str, path: Path) -> Any:
             if not text.rstrip().endswith("}"):
                 raise CassetteError(f"{path} is truncated, or neither JSON nor YAML: {error}") from None
     return _yaml(text, path)
+
+
+def _toml(text: str, path: Path) -> Any:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise CassetteError(f"{path} is truncated, or not TOML: {error}") from None
 
 
 def _yaml(text: str, path: Path) -> Any:
@@ -151,17 +174,16 @@ def _at(error: Exception) -> str:
 
 def _request(data: Mapping[str, Any]) -> WireRequest:
     headers = _headers(data.get("headers"))
-    body = _json_bytes(data["parsed_body"]) if "parsed_body" in data else _bytes(data.get("body"))
-    body, headers = _unpacked(body, headers)
+    body, headers = _unpacked(_body(data, data.get("body")), headers)
     return WireRequest(str(data["method"]), str(data["uri"]), headers, body)
 
 
 def _reply(data: Mapping[str, Any]) -> WireReply:
     """Also as vcrpy before version 6 kept httpx replies: `content` and `status_code`."""
-    status = data["status_code"] if "status_code" in data else data["status"]["code"]
+    status = data["status_code"] if "status_code" in data else data["status"]
+    status = status["code"] if isinstance(status, Mapping) else status
     headers = _headers(data.get("headers"))
-    raw = data.get("content", data.get("body"))
-    body, headers = _unpacked(_json_bytes(data["parsed_body"]) if "parsed_body" in data else _bytes(raw), headers)
+    body, headers = _unpacked(_body(data, data.get("content", data.get("body"))), headers)
     return WireReply(int(status), headers, _chunks(body, headers))
 
 
@@ -176,7 +198,17 @@ def _joined(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
 
 
+def _body(data: Mapping[str, Any], plain: Any) -> bytes:
+    if "parsed_body" in data:
+        return _json_bytes(data["parsed_body"])
+    if "body_type" in data:  # cassetter's, in TOML
+        return _bytes({"type": data["body_type"], "content": data.get("body_content")})
+    return _bytes(plain)
+
+
 def _bytes(body: Any) -> bytes:
+    if isinstance(body, Mapping) and "type" in body:
+        return _typed(str(body["type"]), body.get("content"))
     if isinstance(body, Mapping):
         if "base64_string" in body:
             return base64.b64decode(body["base64_string"])
@@ -186,6 +218,15 @@ def _bytes(body: Any) -> bytes:
     if body is None or isinstance(body, str):
         return (body or "").encode("utf-8", "surrogatepass")
     return _json_bytes(body)
+
+
+def _typed(kind: str, content: Any) -> bytes:
+    """A body of cassetter's: binary as hexadecimal digits, JSON as data (as text in TOML)."""
+    if content is None:
+        return b""
+    if kind == "binary":
+        return bytes.fromhex(content)
+    return _json_bytes(content) if kind == "json" and not isinstance(content, str) else _bytes(content)
 
 
 def _json_bytes(data: Any) -> bytes:
