@@ -25,9 +25,10 @@ kill-matrix: .venv/dev  ## every twin against every check; writes reports/kill-m
 docs: .venv/dev  ## the page of each check
 	$(BIN)/python tools/docs.py
 
-bench: .venv/dev
+bench: .venv/dev .venv-bench/peers
 	$(BIN)/python benchmarks/import_cost.py
 	$(BIN)/python benchmarks/scorecard.py
+	.venv-bench/bin/python benchmarks/replay.py
 
 record: .venv/dev  ## record the reference agents with a small real model; needs a C compiler, takes minutes
 	$(BIN)/python -m tools.record
@@ -43,5 +44,10 @@ record: .venv/dev  ## record the reference agents with a small real model; needs
 	$(BIN)/python -m pip install --quiet --editable ".[examples,dev]"
 	touch $@ .venv/examples
 
+.venv-bench/peers: pyproject.toml  ## what replay is measured against; apart, since its pytest plugin would load
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --editable ".[examples]" cassetter==0.16.1
+	touch $@
+
 clean:
-	rm -rf .venv build dist *.egg-info reports/deploybot reports/deploybot_loop
+	rm -rf .venv .venv-bench build dist *.egg-info reports/deploybot reports/deploybot_loop

@@ -56,7 +56,7 @@ def offered(request: Request, scenario: Scenario) -> tuple[Intent, ...]:
         return ()
     if request.schema:
         return tuple(_of_schema(request.schema, request.schema, (), 0))
-    return tuple(_of_examples(scenario))
+    return scenario.once("intents", lambda it: tuple(_of_examples(it)))
 
 
 def as_tools(intents: tuple[Intent, ...]) -> tuple[ToolSpec, ...]:

@@ -2,12 +2,15 @@
 
 import json
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from agentcheck.reducer import Answer, Approved, Denied, Text
+
+T = TypeVar("T")
 
 
 class ScenarioError(ValueError):
@@ -45,7 +48,7 @@ class HumanPlan:
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scenario:
     """What is fixed beforehand about a run; `turns` None: agentcheck makes the decisions itself."""
 
@@ -86,7 +89,13 @@ class Scenario:
             cassette=None if cassette is None else folder / cassette,
         )
 
-    @property
+    def once(self, name: str, made: Callable[["Scenario"], T]) -> T:
+        """What follows from the scenario alone, made at the first asking and kept under this name."""
+        if name not in self.__dict__:
+            self.__dict__[name] = made(self)
+        return self.__dict__[name]  # type: ignore[no-any-return]
+
+    @cached_property
     def tools(self) -> set[str]:
         """The names of all tools that the scenario speaks of."""
         called = {call.tool for turn in self.turns or () for call in turn.calls}
