@@ -25,12 +25,17 @@ __all__ = ["Cassette", "CassetteError", "Exchange", "Player"]
 
 @dataclass(slots=True)
 class Cassette:
-    """One recording: opened with `read` for replay, begun with `create`, gone on with by `open`."""
+    """One recording: opened with `read` for replay, begun with `create`, gone on with by `open`.
+
+    `ours`: it is in agentcheck's own format; `torn`: its last line was cut off.
+    """
 
     path: Path
     provenance: Mapping[str, Any]
     exchanges: list[Exchange]
     warnings: tuple[str, ...] = ()
+    ours: bool = True
+    torn: bool = False
     _known: tuple[str, ...] = ()
     _end: store.Lines | None = None
     _lock: "threading.Lock | None" = None  # in quotes: before Python 3.13 it is a function
@@ -47,7 +52,8 @@ class Cassette:
         warnings += secrets_in(content.exchanges, path)
         if warnings and not lenient:
             raise CassetteError(warnings[0])
-        return cls(path, content.provenance, content.exchanges, tuple(warnings))
+        ours = content.whole > 0
+        return cls(path, content.provenance, content.exchanges, tuple(warnings), ours, bool(content.torn))
 
     @classmethod
     def create(cls, path: Path, *, provenance: Mapping[str, Any], secrets: Iterable[str] = ()) -> "Cassette":
@@ -60,7 +66,7 @@ class Cassette:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             store.create(path, head)
-            return cls(path, dict(provenance), [], (), known, store.Lines(path), threading.Lock())
+            return cls(path, dict(provenance), [], (), _known=known)._begun(store.Lines(path))
         except OSError as error:
             if path.exists():
                 raise CassetteError(f"{path} exists already; delete it to record it anew") from None
@@ -89,7 +95,7 @@ class Cassette:
             raise _unwritable(path, error) from None
         if found := secrets_in(content.exchanges, path, known):
             raise CassetteError(found[0])
-        return cls(path, content.provenance, content.exchanges, tuple(warnings), known, end, threading.Lock())
+        return cls(path, content.provenance, content.exchanges, tuple(warnings), _known=known)._begun(end)
 
     @classmethod
     def write(
@@ -97,14 +103,18 @@ class Cassette:
     ) -> "Cassette":
         """A whole recording at once, without its secrets: it replaces the file at `path`, or nothing happens.
 
-        Raises CassetteError.
+        It is vcrpy's YAML where the name ends in .yaml or .yml. Raises CassetteError.
         """
-        known, kept = tuple(secrets), list[Exchange]()
-        head = _head(path, provenance, known)
-        written = [head]
-        for number, exchange in enumerate(exchanges, 1):
-            kept.append(cleaned(exchange, known))
-            written.append(_checked(kept[-1], known, f"exchange {number} not written to {path}"))
+        known = tuple(secrets)
+        kept = [cleaned(exchange, known) for exchange in exchanges]
+        complaint = f"exchange {{}} not written to {path}"
+        written = [_checked(one, known, complaint.format(number)) for number, one in enumerate(kept, 1)]
+        if path.suffix in (".yaml", ".yml"):
+            from agentcheck import vcr_yaml
+
+            written = [vcr_yaml.dumped(kept)]
+        else:
+            written.insert(0, _head(path, provenance, known))
         _replace(path, written)
         return cls(path, dict(provenance), kept)
 
@@ -156,6 +166,10 @@ class Cassette:
         """A replay from the start. `volatile` are body fields to leave out of account, as dotted paths
         (`metadata.request_id`, `messages.*.name`); `masks` are regular expressions of values in texts likewise."""
         return Player(self.exchanges, volatile=volatile, masks=masks)
+
+    def _begun(self, end: store.Lines) -> "Cassette":
+        self._end, self._lock = end, threading.Lock()
+        return self
 
     def _recording(self) -> "tuple[store.Lines, threading.Lock]":
         if self._end is None or self._lock is None:

@@ -1,12 +1,15 @@
 """What may be kept of an exchange: allowed headers alone, and no credential in any part of it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from agentcheck.dialects import dialect_of
+from agentcheck.replay import leaves
 from agentcheck.secrets import find, scrub, scrub_url
-from agentcheck.wire import Exchange, WireError, WireReply, WireRequest
+from agentcheck.wire import Exchange, WireError, WireReply, WireRequest, sse_events
 
 # What a reader needs to understand the body, or an agent to wait rightly; nothing that names an account.
 REQUEST_HEADERS: Final = frozenset(
@@ -56,15 +59,31 @@ def _clean_chunks(reply: WireReply, known: tuple[str, ...]) -> tuple[bytes, ...]
 
 def spread_over_stream(exchange: Exchange, known: tuple[str, ...]) -> list[tuple[str, str]]:
     """Credentials that show only once the events of a stream are put together."""
-    dialect = dialect_of(exchange.request)
-    if dialect is None or not exchange.reply.is_stream:
+    if not exchange.reply.is_stream:
         return []
-    try:
-        decision = dialect.parse_reply(exchange.reply)
-    except WireError:
-        return []
-    said = [decision.text, *(call.arguments for call in decision.calls)]
+    said = [*_fields(exchange.reply), *_decided(exchange)]
     return [(kind, f"{where} of the streamed text") for text in said for kind, where in find(text, known=known)]
+
+
+def _decided(exchange: Exchange) -> Iterator[str]:
+    dialect = dialect_of(exchange.request)
+    if dialect is not None:
+        with contextlib.suppress(WireError):
+            decision = dialect.parse_reply(exchange.reply)
+            yield decision.text
+            yield from (call.arguments for call in decision.calls)
+
+
+def _fields(reply: WireReply) -> Iterable[str]:
+    """Each field of the events, put together over all of them: in any format, and of a stream that was cut too."""
+    fields: dict[str, list[str]] = {}
+    events = [data for _, data in sse_events(reply.body)] or reply.body.decode("utf-8", "replace").splitlines()
+    for event in events:
+        with contextlib.suppress(ValueError, RecursionError):
+            for path, value in leaves(json.loads(event)):
+                if isinstance(value, str):
+                    fields.setdefault(path, []).append(value)
+    return map("".join, fields.values())
 
 
 def secrets_in(exchanges: Sequence[Exchange], path: Path, known: tuple[str, ...] = ()) -> list[str]:
@@ -78,6 +97,21 @@ def secrets_in(exchanges: Sequence[Exchange], path: Path, known: tuple[str, ...]
                 for kind, where in find(text, known=known)
             ]
     return found
+
+
+def removed(before: Exchange, after: Exchange) -> Iterator[str]:
+    """What cleaning has taken out of an exchange, a phrase each, without a word of it."""
+    for (part, old), (_, new) in zip(_parts(before), _parts(after), strict=True):
+        kinds = [f"{kind} ({where})" for kind, where in find(old)]
+        if kinds and "headers" not in part:
+            yield f"{part}: {', '.join(kinds)}"
+        elif part == "URL" and old != new:
+            yield "URL: user, password or keys"
+    headers = (before.request.headers, after.request.headers), (before.reply.headers, after.reply.headers)
+    for part, (had, has) in zip(("request", "reply"), headers, strict=True):
+        names = sorted({name.lower() for name in had} - set(has))
+        if names:
+            yield f"{part} headers: {', '.join(names)}"
 
 
 def _parts(exchange: Exchange) -> Iterator[tuple[str, str]]:

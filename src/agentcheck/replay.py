@@ -73,11 +73,11 @@ class Player:
 
     def _leaves(self, request: WireRequest) -> dict[str, Any]:
         """Every single value of a request by its path."""
-        leaves = {"method": request.method.upper(), "path": request.path}
+        found = {"method": request.method.upper(), "path": request.path}
         try:
-            return leaves | dict(_flat("", self._body(request)))
+            return found | dict(leaves(self._body(request)))
         except RecursionError:
-            return leaves | {"body": request.body.decode("utf-8", "replace")}
+            return found | {"body": request.body.decode("utf-8", "replace")}
 
     def _body(self, request: WireRequest) -> Any:
         body = _body(request, self._volatile)
@@ -129,13 +129,14 @@ def _drop(node: Any, path: tuple[str, ...]) -> None:
             del node[place]
 
 
-def _flat(path: str, node: Any) -> Iterator[tuple[str, Any]]:
+def leaves(node: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single value in JSON data, with its path. Raises RecursionError."""
     if isinstance(node, dict) and node:
         for key, value in node.items():
-            yield from _flat(f"{path}.{key}" if path else key, value)
+            yield from leaves(value, f"{path}.{key}" if path else key)
     elif isinstance(node, list) and node:
         for index, value in enumerate(node):
-            yield from _flat(f"{path}[{index}]", value)
+            yield from leaves(value, f"{path}[{index}]")
     else:
         yield path or "body", node
 

@@ -8,10 +8,18 @@ from io import TextIOWrapper
 from typing import Final
 
 from agentcheck import __version__
-from agentcheck.cli import doctor, explain, init, list, lock, show
+from agentcheck.cli import cassette, doctor, explain, init, list, lock, show
 from agentcheck.cli.errors import UserError
 
-VERBS: Final = {"list": list, "explain": explain, "show": show, "init": init, "doctor": doctor, "lock": lock}
+VERBS: Final = {
+    "list": list,
+    "explain": explain,
+    "show": show,
+    "init": init,
+    "doctor": doctor,
+    "lock": lock,
+    "cassette": cassette,
+}
 USER_ERROR: Final = 2
 
 
