@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 from agentcheck.wire import Dialect, WireError, WireRequest
 
 GROUP: Final = "agentcheck.dialects"
-_BUNDLED: Final = ("agentcheck.dialects.openai_chat",)
+_BUNDLED: Final = ("agentcheck.dialects.openai_chat", "agentcheck.dialects.anthropic")
 # How the paths of other formats end, which no dialect reads yet.
 _OTHERS: Final = {
-    "Anthropic's Messages": r"/v1/messages",
     "OpenAI's Responses": r"/responses",
     "OpenAI's legacy Completions": r"(?<!/chat)/completions",
     "Gemini's": r":(generateContent|streamGenerateContent)",

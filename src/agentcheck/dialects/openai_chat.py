@@ -23,6 +23,7 @@ from agentcheck.dialects.reading import (
     refuse_failure,
     retry_header,
     spoken_finish,
+    text_of,
 )
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.dialects.streams import Calls, deltas
@@ -95,7 +96,7 @@ def _messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
         calls = _calls(item, f"function-call-{position}")
         if isinstance(item.get("function_call"), dict):
             waiting[calls[-1].name] = calls[-1].id
-        messages.append(Message(role, _text(item.get("content")), calls, _call_id(item, role, waiting)))
+        messages.append(Message(role, text_of(item.get("content")), calls, _call_id(item, role, waiting)))
     return tuple(messages)
 
 
@@ -123,21 +124,6 @@ def _call(call: Mapping[str, Any]) -> ToolCall:
         raise WireError(f"a tool call names no function: {brief(call)}")
     arguments = function.get("arguments", function.get("input"))  # `input`: the free text of a custom tool
     return ToolCall(str(function.get("name") or ""), arguments_text(arguments), str(call.get("id") or ""))
-
-
-def _text(content: Any) -> str:
-    """All text of a content; a part that is not text stays as its JSON, so that nothing sent is hidden."""
-    if isinstance(content, str) or content is None:
-        return content or ""
-    parts = content if isinstance(content, list) else [content]
-    return "\n".join(_part(part) for part in parts)
-
-
-def _part(part: Any) -> str:
-    text = part
-    if isinstance(part, dict):
-        text = part.get("refusal" if part.get("type") == "refusal" else "text")
-    return text if isinstance(text, str) else json.dumps(part, ensure_ascii=False)
 
 
 def _tool(tool: Mapping[str, Any]) -> ToolSpec:

@@ -29,6 +29,21 @@ def brief(value: Any) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
+def text_of(content: Any) -> str:
+    """All text of a content; a part that is not text stays as its JSON, so that nothing sent is hidden."""
+    if isinstance(content, str) or content is None:
+        return content or ""
+    parts = content if isinstance(content, list) else [content]
+    return "\n".join(_part(part) for part in parts if part is not None)
+
+
+def _part(part: Any) -> str:
+    text = part
+    if isinstance(part, dict):
+        text = part.get("refusal" if part.get("type") == "refusal" else "text")
+    return text if isinstance(text, str) else json.dumps(part, ensure_ascii=False)
+
+
 def arguments_text(value: Any) -> str:
     """Arguments of a call as text: as they are where they are text, else as JSON; none is empty."""
     if isinstance(value, str):

@@ -1,0 +1,253 @@
+"""Anthropic Messages, also as Vertex passes it on.
+
+Source: https://docs.anthropic.com/en/api/messages, …/messages-streaming, …/errors. Arguments are objects in JSON,
+and pieces of JSON text in a stream: what is malformed can arrive in a stream only.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from agentcheck import spending
+from agentcheck.dialects.reading import (
+    UNKNOWN,
+    arguments_object,
+    arguments_text,
+    brief,
+    event,
+    event_stream,
+    json_reply,
+    mapping,
+    objects,
+    pieces,
+    refuse_failure,
+    retry_header,
+    spoken_finish,
+    text_of,
+)
+from agentcheck.dialects.schema import json_schema_error as schema_error
+from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
+from agentcheck.wire import WireError, WireReply, WireRequest, json_object, sse_events
+
+__all__ = [
+    "array", "decision_of", "events", "failure", "message", "messages_json", "name", "parse", "parse_body",
+    "parse_reply", "read_events", "recognises", "reply", "schema_error",
+]  # fmt: skip
+
+name: Final = "anthropic"
+array: Final = "messages"
+
+_HERE: Final = "Anthropic's Messages"
+_ROLES: Final = frozenset({"user", "assistant", "system"})
+_FINISH: Final = {
+    "end_turn": "stop", "stop_sequence": "stop", "tool_use": "calls", "max_tokens": "length", "refusal": "filter",
+    "model_context_window_exceeded": "length", "pause_turn": "stop", "compaction": "stop",
+}  # fmt: skip
+_REASON: Final = {
+    "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "refusal", "unknown": UNKNOWN,
+}  # fmt: skip
+_ERRORS: Final = {
+    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
+    413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
+}  # fmt: skip
+_APART: Final = frozenset({"messages", "system", "tools", "stream"})
+
+
+def recognises(request: WireRequest) -> bool:
+    path = request.path.rstrip("/")
+    if not path.endswith(("/messages", ":rawPredict", ":streamRawPredict")):
+        return False
+    try:
+        body = request.json()
+    except WireError:
+        return False
+    return isinstance(body.get("messages"), list) and ("max_tokens" in body or "anthropic_version" in body)
+
+
+def messages_json(request: WireRequest) -> str:
+    """With the system prompt, which this format keeps beside the messages."""
+    body = request.json()
+    system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
+    return json.dumps([*system, *objects(body, "messages", _HERE)], indent=2, ensure_ascii=False)
+
+
+# --- requests: bytes to canonical ------------------------------------------------------
+
+
+def parse(request: WireRequest) -> Request:
+    return parse_body(request.json(), streams=request.path.endswith(":streamRawPredict"))
+
+
+def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False) -> Request:
+    """A request of this form, wherever its body was sent to. Raises WireError."""
+    settings = {key: value for key, value in body.items() if key not in _APART}
+    if mapping(body.get("tool_choice")).get("disable_parallel_tool_use"):
+        settings["parallel_tool_calls"] = False
+    system = text_of(body.get("system"))
+    told = (Message("system", system),) if system else ()
+    return Request(
+        dialect=dialect,
+        messages=(*told, *(m for item in objects(body, "messages", _HERE) for m in _messages(item))),
+        tools=tuple(_tool(tool) for tool in objects(body, "tools", _HERE)),
+        settings=settings,
+        schema=_schema(body),
+        stream=streams or body.get("stream") is True,
+    )
+
+
+def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
+    """Each result is a message of its own; what is said beside results comes after them, as it is sent."""
+    role = str(item.get("role"))
+    if role not in _ROLES:
+        raise WireError(f"a message has role {item.get('role')!r}; the roles of {_HERE} are user and assistant")
+    blocks = item.get("content")
+    parts: list[Any] = blocks if isinstance(blocks, list) else [blocks]
+    results = [part for part in parts if mapping(part).get("type") == "tool_result"]
+    rest = [part for part in parts if mapping(part).get("type") not in ("tool_result", "tool_use")]
+    for result in results:
+        yield Message("tool", text_of(result.get("content")), (), str(result.get("tool_use_id") or ""))
+    calls = tuple(_call(part) for part in parts if mapping(part).get("type") == "tool_use")
+    text = text_of(rest)
+    if text or calls or not results:
+        yield Message(role, text, calls)
+
+
+def _call(block: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(str(block.get("name") or ""), arguments_text(block.get("input")), str(block.get("id") or ""))
+
+
+def _tool(tool: Mapping[str, Any]) -> ToolSpec:
+    """Tools of the provider's own (`web_search_20250305`, …) have a type and no schema."""
+    label, schema = tool.get("name"), tool.get("input_schema")
+    if schema is None and tool.get("type") not in (None, "custom"):
+        return ToolSpec(str(label or tool["type"]), hosted=True)
+    if not isinstance(label, str):
+        raise WireError(f"a tool of {_HERE} has no name: {brief(tool)}")
+    return ToolSpec(label, str(tool.get("description") or ""), {} if schema is None else schema)
+
+
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    wanted = mapping(body.get("output_format") or mapping(body.get("output_config")).get("format"))
+    schema = wanted.get("schema")
+    return schema if isinstance(schema, dict) else None
+
+
+# --- replies: canonical to bytes -------------------------------------------------------
+
+
+def reply(decision: Decision, request: Request) -> WireReply:
+    if request.stream:
+        return event_stream(*(event(payload, payload["type"]) for payload in events(decision, request)))
+    blocks = [_block(part, arguments_object(part.arguments, _HERE)) for part in decision.calls]
+    return json_reply(200, message(decision, request, [*_spoken(decision), *blocks]))
+
+
+def message(decision: Decision, request: Request, content: list[dict[str, Any]]) -> dict[str, Any]:
+    """The whole message object with this content."""
+    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+    return {
+        "id": f"msg_{uuid4().hex[:24]}",
+        "type": "message",
+        "role": "assistant",
+        "model": str(request.settings.get("model", "")),
+        "content": content,
+        "stop_reason": finish,
+        "stop_sequence": None,
+        "usage": {"input_tokens": spending.sent(request), "output_tokens": spending.said(decision)},
+    }
+
+
+def _spoken(decision: Decision) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": decision.text}] if decision.text else []
+
+
+def _block(call: ToolCall, value: Any) -> dict[str, Any]:
+    return {"type": "tool_use", "id": call.id or f"toolu_{uuid4().hex[:24]}", "name": call.name, "input": value}
+
+
+def events(decision: Decision, request: Request) -> Iterator[dict[str, Any]]:
+    """The events of a stream, in Anthropic's order."""
+    whole = message(decision, request, [])
+    used = whole["usage"]
+    yield {"type": "message_start", "message": whole | {"stop_reason": None, "usage": used | {"output_tokens": 1}}}
+    yield {"type": "ping"}
+    for index, (block, deltas) in enumerate(_streamed(decision)):
+        yield {"type": "content_block_start", "index": index, "content_block": block}
+        yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
+        yield {"type": "content_block_stop", "index": index}
+    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
+    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": used["output_tokens"]}}
+    yield {"type": "message_stop"}
+
+
+def _streamed(decision: Decision) -> Iterator[tuple[dict[str, Any], list[dict[str, str]]]]:
+    if decision.text:
+        yield {"type": "text", "text": ""}, [{"type": "text_delta", "text": piece} for piece in pieces(decision.text)]
+    for call in decision.calls:
+        parts = ["", *pieces(call.arguments)]
+        yield _block(call, {}), [{"type": "input_json_delta", "partial_json": part} for part in parts]
+
+
+def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
+    kind = _ERRORS.get(status, "api_error" if status >= 500 else "invalid_request_error")
+    body = {"type": "error", "error": {"type": kind, "message": message}, "request_id": f"req_{uuid4().hex[:24]}"}
+    return json_reply(status, body, retry_header(retry_after))
+
+
+# --- replies: bytes to canonical -------------------------------------------------------
+
+
+def parse_reply(reply: WireReply) -> Decision:
+    refuse_failure(reply)
+    if reply.is_stream:
+        return read_events(json_object(data, "an event of the stream") for _, data in sse_events(reply.body))
+    return decision_of(json_object(reply.body, "the reply body"))
+
+
+def decision_of(body: Mapping[str, Any]) -> Decision:
+    """What a whole message decided. Raises WireError."""
+    if body.get("type") == "error":
+        raise WireError(f"the model answered with an error: {brief(body.get('error'))}")
+    blocks = objects(body, "content", _HERE)
+    if "content" not in body or "stop_reason" not in body:
+        raise WireError(f"a reply of {_HERE} without content and stop_reason: {brief(body)}")
+    calls = tuple(_call(block) for block in blocks if block.get("type") == "tool_use")
+    text = "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+    return Decision(text, calls, _finish(body.get("stop_reason"), calls))
+
+
+def read_events(payloads: Iterator[dict[str, Any]]) -> Decision:
+    """What a stream of events decided. Raises WireError where it broke off."""
+    blocks: dict[int, dict[str, Any]] = {}
+    reason, ended = None, False
+    for payload in payloads:
+        match payload.get("type"):
+            case "error":
+                raise WireError(f"the stream broke off with an error: {brief(payload.get('error'))}")
+            case "content_block_start":
+                blocks[payload.get("index", 0)] = dict(mapping(payload.get("content_block"))) | {"pieces": ""}
+            case "content_block_delta":
+                _add(blocks.setdefault(payload.get("index", 0), {"pieces": ""}), mapping(payload.get("delta")))
+            case "message_delta":
+                reason = mapping(payload.get("delta")).get("stop_reason") or reason
+            case "message_stop":
+                ended = True
+    if not ended:
+        raise WireError("the stream ended before message_stop: it was cut off")
+    calls = tuple(_call({**b, "input": b["pieces"] or b.get("input")}) for b in blocks.values() if _is(b, "tool_use"))
+    text = "".join(str(b.get("text") or "") + b["pieces"] for b in blocks.values() if _is(b, "text"))
+    return Decision(text, calls, _finish(reason, calls))
+
+
+def _add(block: dict[str, Any], delta: Mapping[str, Any]) -> None:
+    if delta.get("type") in ("text_delta", "input_json_delta"):
+        block["pieces"] += str(delta.get("text") or delta.get("partial_json") or "")
+
+
+def _is(block: Mapping[str, Any], kind: str) -> bool:
+    return block.get("type") == kind
+
+
+def _finish(reason: Any, calls: tuple[ToolCall, ...]) -> str:
+    return spoken_finish(_FINISH.get(str(reason or "end_turn"), "unknown"), bool(calls))
