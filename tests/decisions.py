@@ -19,12 +19,11 @@ ARGUMENTS = st.dictionaries(NAMES, VALUES, max_size=4)
 
 def calls(ids: bool = True) -> st.SearchStrategy[tuple[ToolCall, ...]]:
     one = st.builds(lambda name, value: (name, json.dumps(value, ensure_ascii=False)), NAMES, ARGUMENTS)
-    numbered = st.lists(one, max_size=3).map(
+    return st.lists(one, max_size=3).map(
         lambda several: tuple(
             ToolCall(name, text, f"call_{n}" if ids else "") for n, (name, text) in enumerate(several)
         )
     )
-    return numbered
 
 
 def decisions(ids: bool = True) -> st.SearchStrategy[Decision]:

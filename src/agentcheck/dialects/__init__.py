@@ -14,10 +14,9 @@ from urllib.parse import urlsplit
 from agentcheck.wire import Dialect, WireError, WireRequest
 
 GROUP: Final = "agentcheck.dialects"
-_BUNDLED: Final = ("agentcheck.dialects.openai_chat", "agentcheck.dialects.anthropic")
+_BUNDLED: Final = tuple(f"agentcheck.dialects.{module}" for module in ("openai_chat", "openai_responses", "anthropic"))
 # How the paths of other formats end, which no dialect reads yet.
 _OTHERS: Final = {
-    "OpenAI's Responses": r"/responses",
     "OpenAI's legacy Completions": r"(?<!/chat)/completions",
     "Gemini's": r":(generateContent|streamGenerateContent)",
     "Amazon Bedrock's": r"/(converse|converse-stream|invoke|invoke-with-response-stream)",
