@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from agentcheck.wire import Dialect, WireError, WireRequest
 
 GROUP: Final = "agentcheck.dialects"
-_BUNDLED: Final = tuple(f"agentcheck.dialects.{module}" for module in ("openai_chat", "openai_responses", "anthropic"))
+_BUNDLED: Final = tuple(
+    f"agentcheck.dialects.{module}" for module in ("openai_chat", "openai_responses", "anthropic", "gemini")
+)
 # How the paths of other formats end, which no dialect reads yet.
 _OTHERS: Final = {
     "OpenAI's legacy Completions": r"(?<!/chat)/completions",
-    "Gemini's": r":(generateContent|streamGenerateContent)",
     "Amazon Bedrock's": r"/(converse|converse-stream|invoke|invoke-with-response-stream)",
     "Ollama's own": r"/api/(chat|generate)",
     "Cohere's": r"/v[12]/chat",
