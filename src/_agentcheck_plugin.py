@@ -23,6 +23,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--agentcheck-factor", **many, type=int, metavar="N", help="Only the checks of factor N; may be repeated.")
     add("--agentcheck-check", **many, metavar="ID", help="Only this check; may be repeated.")
     add("--agentcheck-strict", **flag, help="Fail on SHOULD and MAY, and on what is not testable.")
+    modes = {"metavar": "MODE", "choices": ("none", "new", "changed", "all")}
+    add("--agentcheck-record", **modes, help="Ask the live model: what is new, has changed, or all (default: none).")
     add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")
 
 

@@ -43,6 +43,7 @@ class Judging:
     explicit: str | None
     worker: str
     factory: Callable[["Judging"], "Lab"]
+    record: str = "none"  # the mode: see `agentcheck.recording`
     findings: list[Finding] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)  # what the lab says of the target at the end
     document: dict[str, Any] = field(default_factory=dict)  # the report, once it is built
@@ -150,6 +151,7 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
         explicit=option.agentcheck_target,
         worker=getattr(config, "workerinput", {}).get("workerid", ""),
         factory=factory,
+        record=option.agentcheck_record or "none",
     )
 
 

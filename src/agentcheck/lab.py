@@ -47,7 +47,8 @@ class _Citations:
 class Lab(Offers):
     """One target under test. Use it as a context manager, or call `close`.
 
-    `live` makes what answers an undisturbed run instead of scenario and recording, a real model for instance.
+    `live` makes what answers an undisturbed run instead of scenario and recording, a real model for instance;
+    `planted` is what stands in the agent's environment instead of secrets, by default for every one.
 
     Raises:
         HarnessError: the target does not import, or is nothing that can be run; one sentence.
@@ -61,14 +62,18 @@ class Lab(Offers):
         reports: Path,
         worker: str = "",
         live: Callable[[], Model] | None = None,
+        planted: Mapping[str, str] | None = None,
     ):
         super().__init__()
         self._live = live
+        self.notes: list[str] = []  # what else is to be told of this target
+        self._left: dict[str, set[int]] = {}  # kind → the exchanges of the recording that its runs did not ask for
+        self._unsaid = 0
         self.config = config
         self.root = rootdir.resolve()
         self.traces = reports / "traces"
         self._worker = worker
-        self.stages = Stages(config, self.root)
+        self.stages = Stages(config, self.root, planted)
         self._runs: dict[str, Run | Undecided] = {}
         self._ledgers: dict[Path, dict[str, Any]] = {}
         self.cited = _Citations()
@@ -76,7 +81,8 @@ class Lab(Offers):
         try:
             self.described = self.stages.on(HERE).zygote.described
             self.target = _target(self.described["declared"])
-            self.scenario, self._cassette = recorded.completed(self._read_scenario())
+            given = self._read_scenario()
+            self.scenario, self._cassette = (given, None) if live else recorded.completed(given)
         except BaseException:
             self.close()
             raise
@@ -99,6 +105,10 @@ class Lab(Offers):
         self.progressed("")
         return finding
 
+    def answered_by(self, live: Callable[[], Model]) -> None:
+        """Let this make what answers the undisturbed runs to come."""
+        self._live = live
+
     def begin(self, kind: str) -> None:
         """Judge as this kind of target from now on, with no evidence yet."""
         self.kind = kind
@@ -106,12 +116,26 @@ class Lab(Offers):
 
     def describe(self) -> dict[str, Any]:
         framework = self.described["framework"]
-        notes = [*self._assumed(), *self.strangers()]
+        notes = [*self._assumed(), *self.strangers(), *self._unused(), *self.notes]
         return {"name": self.target.name, "kind": self.kinds, "framework": framework or None, "assumptions": notes}
 
     def _assumed(self) -> Iterator[str]:
         if self.scenario.trigger is None and "C" in self.kinds and self.described["parameters"]:
             yield f"no scenario gives a trigger, so the task was: {DEFAULT_TASK}"
+
+    def _unused(self) -> Iterator[str]:
+        """What the recording holds for no request of any kind of this target."""
+        left = sorted(set.intersection(*self._left.values())) if self._left else []
+        if left and self._cassette is not None:
+            first = self._cassette.exchanges[left[0]].request
+            yield (
+                f"no request asked for {len(left)} of the {len(self._cassette.exchanges)} exchanges in "
+                f"{self._cassette.path.name} (the first is number {left[0] + 1}, {first.method} {first.path}): "
+                "drop them with --agentcheck-record=changed, or record anew"
+            )
+
+        if self._unsaid and not self._left and self._cassette is not None:
+            yield f"the run was over before the last {self._unsaid} of the replies in {self._cassette.path.name}"
 
     def reference(self, part: str) -> str:
         """How the code of a reproduction names this part of the target: "module:attribute.path"."""
@@ -340,14 +364,29 @@ class Lab(Offers):
         adapter = {"R": reducers, "C": callables, "H": hosts}[self.kind]
         try:
             adapter.perform(self.stages, run, world, plan)
-            _note_unused(run)
+            self._note_unused(run)
         finally:
             run.close()
+        if world.problem is None and isinstance(run.model, Replay) and run.first("miss"):
+            world.problem = HarnessError(f"a request was not recorded: {run.reach('miss')['reason']}")
         if world.problem is not None:
             world.problem.trace = run
             raise world.problem
         self._insist_on_model(run)
         return run
+
+    def _note_unused(self, run: Run) -> None:
+        """Leave a note where the recording holds more than was asked for."""
+        if isinstance(run.model, Recited) and run.model.unsaid:
+            run.append("probe", name="unused_recordings", value={"count": run.model.unsaid, "first": "a decision"})
+            self._unsaid = run.model.unsaid
+        if not isinstance(run.model, Replay):
+            return
+        numbers, unused = run.model.player.left(), run.model.player.unused()
+        self._left[self.kind] = self._left.get(self.kind, set(numbers)) & set(numbers)
+        if unused:
+            value = {"count": len(unused), "first": f"{unused[0].request.method} {unused[0].request.path}"}
+            run.append("probe", name="unused_recordings", value=value)
 
     def _go_on(
         self,
@@ -477,14 +516,6 @@ class Lab(Offers):
     def marker(name: str) -> str:
         """A short text that nothing else contains."""
         return marker(name)
-
-
-def _note_unused(run: Run) -> None:
-    """Leave a note where the recording holds more than was asked for."""
-    left = run.model.player.unused() if isinstance(run.model, Replay) else []
-    if left:
-        value = {"count": len(left), "first": f"{left[0].request.method} {left[0].request.path}"}
-        run.append("probe", name="unused_recordings", value=value)
 
 
 def _until(run: Run, at: int | None) -> list[Event]:

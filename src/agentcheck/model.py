@@ -158,6 +158,11 @@ class Recited:
         self.place += 1
         return self.decisions[self.place - 1] if self.place <= len(self.decisions) else None
 
+    @property
+    def unsaid(self) -> int:
+        """How many decisions no request has asked for."""
+        return max(0, len(self.decisions) - self.place)
+
     def missed(self, request: Request, wire: WireRequest | None) -> str:
         return f"the recording holds {len(self.decisions)} replies, and this is request {self.place}"
 

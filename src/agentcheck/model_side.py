@@ -35,6 +35,8 @@ class ModelSide(ToolSide):
             if isinstance(self.model, Replay) and (other := self.model.player.answer(wire)):
                 self._record(message, "probe", name="replayed", value=wire.url)  # embeddings, a list of models, …
                 return _sent(other)
+            if isinstance(self.model, Replay) and self.model.player.knows(wire):
+                raise self._missed_beside(message, wire, self.model)
             self._record(message, "refused", what="connection", detail=f"{wire.method} {wire.url}", where="")
             return {"do": "reply", "broken": "refused", "why": f"agentcheck lets nothing out: {wire.url}"}
         try:
@@ -127,9 +129,19 @@ class ModelSide(ToolSide):
         """A recording has no reply: that is never papered over, and the run says nothing of the agent."""
         reason = self.model.missed(request, wire) if isinstance(self.model, (Replay, Recited)) else "no reply"
         self.answered(asked, "miss", url=wire.url if wire else "", reason=reason)
+        return self._unrecorded(f"model request {asked['n']}", reason)
+
+    def _missed_beside(self, message: Mapping[str, Any], wire: WireRequest, model: Replay) -> CutOff:
+        """As `_missed`, of a request that calls no model: embeddings, a list of models."""
+        reason = model.player.nearest(wire)
+        self._record(message, "miss", url=wire.url, reason=reason)
+        return self._unrecorded(f"{wire.method} {wire.path}", reason)
+
+    def _unrecorded(self, what: str, reason: str) -> CutOff:
         self.problem = HarnessError(
-            f"{self.scenario.cassette} was not recorded with this agent as it is (record it anew, or name what differs "
-            f"from run to run in `volatile`): there is no reply to model request {asked['n']}; {reason}"
+            f"{self.scenario.cassette} was not recorded with this agent as it is (record it anew with "
+            f"--agentcheck-record=changed, or name what differs from run to run in `volatile`): "
+            f"there is no reply to {what}; {reason}"
         )
         return CutOff("a request that was not recorded")
 

@@ -32,8 +32,13 @@ _SECRET_NAME: Final = re.compile(r"(^|_)(API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASS
 
 def planted_secrets() -> dict[str, str]:
     """Variable → value: a dummy key for every known provider, canaries, and a stand-in for each real secret."""
-    real = [name for name in os.environ if _SECRET_NAME.search(name)]
+    real = [name for name in os.environ if is_secret(name)]
     return {name: _value(name) for name in dict.fromkeys([*PROVIDER_KEYS, *CANARIES, *real])}
+
+
+def is_secret(name: str) -> bool:
+    """Whether an environment variable of this name holds a secret."""
+    return bool(_SECRET_NAME.search(name))
 
 
 def _value(name: str) -> str:

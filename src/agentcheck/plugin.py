@@ -32,7 +32,19 @@ def make_lab(judging: Judging) -> "Lab":
     """The one place where the lab is made. Raises HarnessError where the target cannot be set up."""
     from agentcheck.lab import Lab
 
-    return Lab(judging.config, rootdir=judging.rootdir, reports=judging.reports, worker=judging.worker)
+    done = _recorded(judging)
+    lab = Lab(judging.config, rootdir=judging.rootdir, reports=judging.reports, worker=judging.worker)
+    lab.notes += done
+    return lab
+
+
+def _recorded(judging: Judging) -> list[str]:
+    """Record where that was asked for; what was done, for the report. Raises HarnessError."""
+    if judging.record == "none":
+        return []
+    from agentcheck import recording
+
+    return [recording.renew(judging.record, judging.config, judging.rootdir)]
 
 
 # --- set-up ---------------------------------------------------------------------------------
@@ -42,6 +54,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "agentcheck: a check of agentcheck, not a test of this project")
     config.addinivalue_line("markers", "factor(number): the factor, of the 12, that a check belongs to")
     try:
+        _refuse_shared_recording(config)
         pasted = _take_pasted(config)
         judging = prepare(config, pasted=pasted, factory=lambda judging: progress.shown(make_lab(judging), config))
         if not config.option.collectonly:
@@ -56,6 +69,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     if not _is_worker(session.config):
         progress.install(session.config)
+
+
+def _refuse_shared_recording(config: pytest.Config) -> None:
+    mode, option = config.option.agentcheck_record or "none", config.option
+    shared = getattr(option, "numprocesses", None) or getattr(option, "dist", "no") != "no"
+    if mode != "none" and (shared or _is_worker(config)):
+        raise ConfigError(
+            f"--agentcheck-record={mode} records in one process only: record with -n0, then judge with any number"
+        )
 
 
 def _take_pasted(config: pytest.Config) -> list[str]:

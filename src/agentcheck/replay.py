@@ -29,6 +29,7 @@ class Player:
         self._waiting: dict[Key, list[int]] = defaultdict(list)
         for number in reversed(range(len(self._exchanges))):
             self._waiting[self._key(self._exchanges[number].request)].append(number)
+        self._paths = {key[:2] for key in self._waiting}
         self._lock = threading.Lock()
 
     def answer(self, request: WireRequest) -> WireReply | None:
@@ -43,10 +44,18 @@ class Player:
             waiting = self._waiting.get(key)
             return self._exchanges[waiting.pop()] if waiting else None
 
+    def left(self) -> list[int]:
+        """The numbers (from 0) of the recorded exchanges that no request has asked for."""
+        with self._lock:
+            return sorted(number for numbers in self._waiting.values() for number in numbers)
+
     def unused(self) -> list[Exchange]:
         """The recorded exchanges that no request has asked for, in order."""
-        with self._lock:
-            return [self._exchanges[number] for number in sorted(n for ns in self._waiting.values() for n in ns)]
+        return [self._exchanges[number] for number in self.left()]
+
+    def knows(self, request: WireRequest) -> bool:
+        """Whether the recording holds any request of this method to this path."""
+        return (request.method.upper(), request.path) in self._paths
 
     def nearest(self, request: WireRequest) -> str:
         """Which recorded request is most like this one, and how they differ, in a few lines."""

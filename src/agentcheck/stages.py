@@ -4,6 +4,7 @@ import re
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,13 @@ class Stages:
     Args:
         config: the configuration of the target.
         root: the user's project.
+        planted: environment variable → what stands there instead of a secret; default: for every secret.
     """
 
-    def __init__(self, config: Any, root: Path):
+    def __init__(self, config: Any, root: Path, planted: Mapping[str, str] | None = None):
         self.config = config
         self.root = root
-        self.planted = planted_secrets()
+        self.planted = planted_secrets() if planted is None else dict(planted)
         self.folder = Path(tempfile.mkdtemp(prefix="agentcheck-")).resolve()
         self._stages: dict[tuple[int, float | None], Stage] = {}
         self._count = 0
