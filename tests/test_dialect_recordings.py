@@ -12,7 +12,14 @@ from agentcheck.wire import Dialect, Exchange, WireError
 
 SHARED = Path(__file__).parents[2] / "shared" / "cassettes"
 # Model calls of each dialect in those recordings, at the least.
-COUNTS = {"openai-chat": 140, "openai-responses": 50, "anthropic": 50, "gemini": 50}
+COUNTS = {
+    "openai-chat": 140,
+    "openai-responses": 50,
+    "anthropic": 50,
+    "gemini": 50,
+    "bedrock-converse": 20,
+    "bedrock-invoke": 3,
+}
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/cassettes, recordings that others made")
 

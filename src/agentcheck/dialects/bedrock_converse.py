@@ -1,0 +1,206 @@
+"""Amazon Bedrock's Converse and ConverseStream.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and …_ConverseStream.html.
+Arguments are objects in JSON, and pieces of JSON text in a stream.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from uuid import uuid4
+
+from agentcheck import spending
+from agentcheck.dialects import bedrock
+from agentcheck.dialects.bedrock import failure
+from agentcheck.dialects.reading import (
+    UNKNOWN,
+    arguments_object,
+    arguments_text,
+    brief,
+    json_reply,
+    mapping,
+    objects,
+    pieces,
+    refuse_failure,
+    spoken_finish,
+    text_of,
+)
+from agentcheck.dialects.schema import json_schema_error as schema_error
+from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
+from agentcheck.wire import WireError, WireReply, WireRequest, json_object
+
+__all__ = ["array", "failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
+
+name: Final = "bedrock-converse"
+array: Final = "messages"
+
+_HERE: Final = "Bedrock's Converse"
+_FINISH: Final = {
+    "end_turn": "stop", "stop_sequence": "stop", "tool_use": "calls", "max_tokens": "length",
+    "model_context_window_exceeded": "length", "content_filtered": "filter", "guardrail_intervened": "filter",
+}  # fmt: skip
+_REASON: Final = {
+    "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "content_filtered", "unknown": UNKNOWN,
+}  # fmt: skip
+_APART: Final = frozenset({"messages", "system", "toolConfig"})
+
+
+def recognises(request: WireRequest) -> bool:
+    called = bedrock.called(request)
+    if called is None or not called[1].startswith("converse"):
+        return False
+    try:
+        return "messages" in request.json()
+    except WireError:
+        return False
+
+
+def messages_json(request: WireRequest) -> str:
+    """With the system prompt, which this format keeps beside the messages."""
+    body = request.json()
+    system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
+    return json.dumps([*system, *objects(body, "messages", _HERE)], indent=2, ensure_ascii=False)
+
+
+# --- requests: bytes to canonical ------------------------------------------------------
+
+
+def parse(request: WireRequest) -> Request:
+    body, (model, method) = request.json(), bedrock.called(request) or ("", "converse")
+    tools = mapping(body.get("toolConfig"))
+    settings = {key: value for key, value in body.items() if key not in _APART} | {"model": model}
+    settings |= {"toolChoice": tools["toolChoice"]} if "toolChoice" in tools else {}
+    system = text_of(body.get("system"))
+    told = (Message("system", system),) if system else ()
+    return Request(
+        dialect=name,
+        messages=(*told, *(m for item in objects(body, "messages", _HERE) for m in _messages(item))),
+        tools=tuple(_tool(tool) for tool in objects(tools, "tools", _HERE) if "cachePoint" not in tool),
+        settings=settings,
+        schema=_schema(body),
+        stream=method == "converse-stream",
+    )
+
+
+def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
+    """Each result is a message of its own; what is said beside results comes after them."""
+    role = item.get("role")
+    if role not in ("user", "assistant"):
+        raise WireError(f"a message has role {role!r}; the roles of {_HERE} are user and assistant")
+    blocks = objects(item, "content", _HERE)
+    for block in blocks:
+        if isinstance(block.get("toolResult"), dict):
+            yield _result(block["toolResult"])
+    calls = tuple(_call(block["toolUse"]) for block in blocks if isinstance(block.get("toolUse"), dict))
+    rest = [block for block in blocks if not block.keys() & {"toolUse", "toolResult"}]
+    if rest or calls or not blocks:
+        yield Message(str(role), text_of(rest), calls)
+
+
+def _result(result: Mapping[str, Any]) -> Message:
+    content = result.get("content")
+    parts = [
+        json.dumps(p["json"], ensure_ascii=False) if isinstance(p, dict) and "json" in p else p
+        for p in (content if isinstance(content, list) else [content])
+    ]
+    return Message("tool", text_of(parts), (), str(result.get("toolUseId") or ""))
+
+
+def _call(use: Mapping[str, Any]) -> ToolCall:
+    return ToolCall(str(use.get("name") or ""), arguments_text(use.get("input")), str(use.get("toolUseId") or ""))
+
+
+def _tool(tool: Mapping[str, Any]) -> ToolSpec:
+    spec = tool.get("toolSpec")
+    if not isinstance(spec, dict):  # `systemTool`, which the provider runs
+        kind = next(iter(tool), "unnamed")
+        return ToolSpec(str(mapping(tool.get(kind)).get("name") or kind), hosted=True)
+    if not isinstance(spec.get("name"), str):
+        raise WireError(f"a tool of {_HERE} has no name: {brief(tool)}")
+    schema = mapping(spec.get("inputSchema")).get("json")
+    return ToolSpec(spec["name"], str(spec.get("description") or ""), {} if schema is None else schema)
+
+
+def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    form = mapping(mapping(mapping(body.get("outputConfig")).get("textFormat")).get("structure"))
+    schema = mapping(form.get("jsonSchema")).get("schema")
+    if isinstance(schema, str):
+        schema = json_object(schema, "the schema of the reply")
+    return schema if isinstance(schema, dict) else None
+
+
+# --- replies: canonical to bytes -------------------------------------------------------
+
+
+def reply(decision: Decision, request: Request) -> WireReply:
+    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+    asked, answered = spending.sent(request), spending.said(decision)
+    used = {"inputTokens": asked, "outputTokens": answered, "totalTokens": asked + answered}
+    ended = {"usage": used, "metrics": {"latencyMs": 1}}
+    if request.stream:
+        return bedrock.stream(bedrock.event(kind, payload) for kind, payload in _events(decision, finish, ended))
+    said = [{"text": decision.text}] if decision.text or not decision.calls else []
+    content = [*said, *({"toolUse": _use(c) | {"input": arguments_object(c.arguments, _HERE)}} for c in decision.calls)]
+    message = {"role": "assistant", "content": content}
+    return json_reply(200, {"output": {"message": message}, "stopReason": finish, **ended})
+
+
+def _use(call: ToolCall) -> dict[str, Any]:
+    return {"toolUseId": call.id or f"tooluse_{uuid4().hex[:22]}", "name": call.name}
+
+
+def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield "messageStart", {"role": "assistant"}
+    at = {"contentBlockIndex": 0}
+    if decision.text or not decision.calls:
+        for piece in pieces(decision.text):
+            yield "contentBlockDelta", {"delta": {"text": piece}, **at}
+        yield "contentBlockStop", at
+    for index, call in enumerate(decision.calls, 1 if decision.text else 0):
+        at = {"contentBlockIndex": index}
+        yield "contentBlockStart", {"start": {"toolUse": _use(call)}, **at}
+        for piece in pieces(call.arguments):
+            yield "contentBlockDelta", {"delta": {"toolUse": {"input": piece}}, **at}
+        yield "contentBlockStop", at
+    yield "messageStop", {"stopReason": finish}
+    yield "metadata", ended
+
+
+# --- replies: bytes to canonical -------------------------------------------------------
+
+
+def parse_reply(reply: WireReply) -> Decision:
+    refuse_failure(reply)
+    if bedrock.is_stream(reply):
+        return _streamed(reply)
+    body = json_object(reply.body, "the reply body")
+    message = mapping(body.get("output")).get("message")
+    if not isinstance(message, dict):
+        raise WireError(f"a reply of {_HERE} without a message: {brief(body)}")
+    blocks = objects(message, "content", _HERE)
+    calls = tuple(_call(block["toolUse"]) for block in blocks if isinstance(block.get("toolUse"), dict))
+    text = "".join(str(block["text"]) for block in blocks if "text" in block)
+    return Decision(text, calls, _finish(body.get("stopReason"), calls))
+
+
+def _streamed(reply: WireReply) -> Decision:
+    uses: dict[Any, dict[str, str]] = {}
+    text, reason = "", None
+    for kind, payload in bedrock.events(reply):
+        index, delta = payload.get("contentBlockIndex"), mapping(payload.get("delta"))
+        if kind == "contentBlockStart" and (use := mapping(mapping(payload.get("start")).get("toolUse"))):
+            uses[index] = {"name": str(use.get("name")), "toolUseId": str(use.get("toolUseId")), "input": ""}
+        elif "toolUse" in delta and index in uses:
+            uses[index]["input"] += str(mapping(delta["toolUse"]).get("input") or "")
+        elif "text" in delta:
+            text += str(delta["text"])
+        elif kind == "messageStop":
+            reason = str(payload.get("stopReason"))
+    if reason is None:
+        raise WireError("the stream ended before messageStop: it was cut off")
+    calls = tuple(map(_call, uses.values()))
+    return Decision(text, calls, _finish(reason, calls))
+
+
+def _finish(reason: Any, calls: tuple[ToolCall, ...]) -> str:
+    return spoken_finish(_FINISH.get(str(reason or "end_turn"), "unknown"), bool(calls))
