@@ -16,14 +16,23 @@ from agentcheck.wire import Dialect, WireError, WireRequest
 GROUP: Final = "agentcheck.dialects"
 _BUNDLED: Final = tuple(
     f"agentcheck.dialects.{module}"
-    for module in ("openai_chat", "openai_responses", "anthropic", "gemini", "bedrock_converse", "bedrock_invoke")
+    for module in (
+        "openai_chat",
+        "openai_responses",
+        "anthropic",
+        "gemini",
+        "bedrock_converse",
+        "bedrock_invoke",
+        "cohere",
+        "ollama",
+    )
 )
 # How the paths of other formats end, which no dialect reads yet.
 _OTHERS: Final = {
     "OpenAI's legacy Completions": r"(?<!/chat)/completions",
     "Amazon Bedrock's, of a family other than Claude": r"/(invoke|invoke-with-response-stream)",
-    "Ollama's own": r"/api/(chat|generate)",
-    "Cohere's": r"/v[12]/chat",
+    "Ollama's generate": r"/api/generate",
+    "Cohere's Chat of version 1": r"/v1/chat",
 }
 
 
