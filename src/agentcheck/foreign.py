@@ -25,6 +25,11 @@ import yaml
 
 from agentcheck.wire import CassetteError, Exchange, WireReply, WireRequest, header
 
+
+class NotARecording(CassetteError):
+    """Well-formed data of some other kind."""
+
+
 LIMIT: Final = 256 * 2**20  # bytes, unpacked: a recording beyond this is a bomb or a mistake
 DEPTH: Final = 100  # levels of YAML nesting
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's is some ten times faster
@@ -65,7 +70,7 @@ def exchanges(text: str, path: Path) -> list[Exchange]:
     """The exchanges of a recording that is not ours. Raises CassetteError."""
     data = _loaded(text, path)
     if not isinstance(data, dict):
-        raise CassetteError(f"{path} is no recording: it holds a {type(data).__name__} where `interactions` belong")
+        raise NotARecording(f"{path} is no recording: it holds a {type(data).__name__} where `interactions` belong")
     if data.get("version", 1) != 1:
         raise CassetteError(f"{path} is of version {data['version']!r}; vcrpy's version 1 is what can be read")
     found = []
@@ -93,7 +98,7 @@ def _pairs(data: Mapping[str, Any], path: Path) -> list[Mapping[str, Any]]:
         return [{part: _as_of_vcrpy(data[part]) for part in ("request", "response")}]
     requests, responses = data.get("requests"), data.get("responses")
     if not isinstance(requests, list) or not isinstance(responses, list):
-        raise CassetteError(f"{path} is no recording: it has neither `interactions` nor `requests` and `responses`")
+        raise NotARecording(f"{path} is no recording: it has neither `interactions` nor `requests` and `responses`")
     if len(requests) != len(responses):
         raise CassetteError(f"{path} is truncated: {len(requests)} requests, but {len(responses)} responses")
     return [{"request": a, "response": b} for a, b in zip(requests, responses, strict=True)]

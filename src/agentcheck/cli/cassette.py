@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agentcheck.cassette import Exchange
 
 _WRITTEN: Final = (".jsonl", ".yaml", ".yml")
+_READ: Final = (*_WRITTEN, ".json", ".toml")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -68,34 +69,41 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from agentcheck.audit.files import found
-    from agentcheck.finding import HarnessError
-
-    bad, count = 0, 0
-    try:
-        for path in found(options.paths):
-            line, problem = _state(path, named=path in options.paths)
+    count = bad = 0
+    for path in options.paths:
+        for file in _files(path):
+            line, problem = _state(file, named=file == path)
             if line:
                 print(line, flush=True)
-                count += 1
-                bad += problem
-    except HarnessError as error:
-        raise UserError(str(error)) from None
+                count, bad = count + 1, bad + problem
     if not count:
         raise UserError(f"there is no recording in {', '.join(map(str, options.paths))}")
     return 1 if bad else 0
 
 
+def _files(path: Path) -> Iterator[Path]:
+    """The file itself, or what in a folder may be recordings, `cassettes/<module>/<test>.yaml` among them."""
+    if not path.is_dir():
+        yield path
+        return
+    for file in sorted(path.rglob("*")):
+        hidden = any(part.startswith(".") for part in file.relative_to(path).parts)
+        if not hidden and file.is_file() and file.name.lower().removesuffix(".gz").endswith(_READ):
+            yield file
+
+
 def _state(path: Path, *, named: bool) -> tuple[str, bool]:
-    """A line about one file, empty where it is none of ours to judge, and whether it has a problem."""
-    from agentcheck.audit.files import resembles
+    """A line about one file, empty where it is something else, and whether it has a problem."""
     from agentcheck.cassette import Cassette
+    from agentcheck.foreign import NotARecording
     from agentcheck.wire import CassetteError
 
     try:
         cassette = Cassette.read(path, lenient=True)
+    except NotARecording as error:
+        return (f"PROBLEM {error}", True) if named else ("", False)
     except CassetteError as error:
-        return (f"PROBLEM {error}", True) if named or resembles(path) else ("", False)
+        return f"PROBLEM {error}", True
     said = "; ".join([_contents(cassette.exchanges), *_remarks(cassette.exchanges)])
     if cassette.warnings:
         more = len(cassette.warnings) - 1
