@@ -13,12 +13,14 @@ from agentcheck.wire import Dialect, Exchange, WireError
 SHARED = Path(__file__).parents[2] / "shared" / "cassettes"
 # Model calls of each dialect in those recordings, at the least.
 COUNTS = {
-    "openai-chat": 140,
-    "openai-responses": 50,
-    "anthropic": 50,
-    "gemini": 50,
-    "bedrock-converse": 20,
-    "bedrock-invoke": 3,
+    "openai-chat": 149,
+    "openai-responses": 55,
+    "anthropic": 105,
+    "gemini": 128,
+    "bedrock-converse": 30,
+    "bedrock-invoke": 6,
+    "cohere": 10,
+    "ollama": 1,
 }
 
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared/cassettes, recordings that others made")
@@ -55,6 +57,14 @@ def test_one_dialect_takes_each_model_call():
     for where, exchange in every_exchange():
         takers = [d.name for d in dialects.known() if d.recognises(exchange.request)]
         assert len(takers) <= 1, (where, takers)
+
+
+def test_every_exchange_is_accounted_for():
+    """A model call in a format that is judged, or in one that is named, or no model call at all."""
+    for where, exchange in every_exchange():
+        request = exchange.request
+        found = dialects.dialect_of(request) or dialects.unread(request.url) or dialects.side_request(request)
+        assert found, (where, request.method, request.url)
 
 
 def test_replies_are_decisions_or_the_providers_own_errors(name):

@@ -161,7 +161,8 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:
-        return _streamed(json_object(data, "an event of the stream") for _, data in sse_events(reply.body))
+        said = (data for _, data in sse_events(reply.body) if data.strip() != "[DONE]")
+        return _streamed(json_object(data, "an event of the stream") for data in said)
     body = json_object(reply.body, "the reply body")
     message = body.get("message")
     if not isinstance(message, dict):

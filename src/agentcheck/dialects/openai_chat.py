@@ -28,7 +28,7 @@ from agentcheck.dialects.reading import (
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.dialects.streams import Calls, deltas
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
-from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, json_object, sse_events
+from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, header, json_object, sse_events
 
 __all__ = ["array", "failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
 
@@ -36,6 +36,7 @@ name: Final = "openai-chat"
 array: Final = "messages"
 
 _HERE: Final = "Chat Completions"
+WHOLE_CALLS: Final = "agentcheck_whole_calls"  # in settings: Mistral's streams bring each call in one piece
 
 _ROLES: Final = {
     "system": "system", "developer": "system", "user": "user", "assistant": "assistant",
@@ -75,6 +76,8 @@ def parse(request: WireRequest) -> Request:
     legacy = objects(body, "functions", _HERE)
     if legacy:
         settings["legacy_functions"] = True  # so that the reply comes back as function_call
+    if "mistral" in header(request.headers, "user-agent").lower():
+        settings[WHOLE_CALLS] = True
     return Request(
         dialect=name,
         messages=_messages(objects(body, "messages", _HERE)),
@@ -184,9 +187,10 @@ def _written(calls: tuple[ToolCall, ...], *, legacy: bool) -> dict[str, Any]:
 def _stream(
     head: dict[str, Any], message: dict[str, Any], reason: str, request: Request, usage: dict[str, int]
 ) -> WireReply:
+    whole = bool(request.settings.get(WHOLE_CALLS))
     with_usage = mapping(request.settings.get("stream_options")).get("include_usage") is True
     head = head | {"object": "chat.completion.chunk"} | ({"usage": None} if with_usage else {})
-    payloads = [_chunk(head, delta) for delta in deltas(message)] + [_chunk(head, {}, reason)]
+    payloads = [_chunk(head, delta) for delta in deltas(message, whole_calls=whole)] + [_chunk(head, {}, reason)]
     if with_usage:
         payloads.append(head | {"choices": [], "usage": usage})
     return event_stream(*map(event, payloads), b"data: [DONE]\n\n")

@@ -7,8 +7,11 @@ from agentcheck.dialects.reading import arguments_text, pieces
 from agentcheck.messages import ToolCall
 
 
-def deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """A message in the pieces in which OpenAI sends it: who speaks, then text, then each call, name first."""
+def deltas(message: Mapping[str, Any], *, whole_calls: bool = False) -> Iterator[dict[str, Any]]:
+    """A message in the pieces in which OpenAI sends it: who speaks, then text, then each call, name first.
+
+    `whole_calls`: each call in one piece, as Mistral sends it.
+    """
     text = message["content"]
     yield {"role": "assistant", "content": text and "", "refusal": None}
     yield from ({"content": piece} for piece in pieces(text or ""))
@@ -17,6 +20,9 @@ def deltas(message: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from ({"function_call": {"arguments": piece}} for piece in pieces(legacy["arguments"]))
     for index, call in enumerate(message.get("tool_calls", ())):
         function = call["function"]
+        if whole_calls:
+            yield {"tool_calls": [{"index": index, **call}]}
+            continue
         yield {"tool_calls": [{"index": index, **call, "function": function | {"arguments": ""}}]}
         for piece in pieces(function["arguments"]):
             yield {"tool_calls": [{"index": index, "function": {"arguments": piece}}]}
