@@ -8,7 +8,7 @@ from typing import Any, Final
 from agentcheck.trace import Event, Trace
 
 _ID: Final = re.compile(
-    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|\b[0-9a-f]{24,}\b|\b(?:call|toolu|chatcmpl)[-_][A-Za-z0-9_-]+"
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?<![A-Za-z0-9])[0-9a-f]{24,}\b|\b(?:call|toolu|chatcmpl)[-_][A-Za-z0-9_-]+"
 )
 
 

@@ -152,8 +152,9 @@ class ModelSide(ToolSide):
             return _sent(dialect.failure(how.status, how.body or f"HTTP {how.status}", retry_after=how.retry_after))
         if isinstance(how, LengthLimit):
             cut = cut_short(self.lost_reply(asked, request, again=False), how.missing)
+            reply, cut = _cut_reply(cut, dialect, request)
             self.decided(asked, request, cut)
-            return _sent(dialect.reply(cut, request))
+            return _sent(reply)
         broken = {Reset: "reset", TimesOut: "timeout", CutStream: "cut"}[type(how)]
         self.answered(asked, "model_failed", failure=broken)
         if broken != "cut":
@@ -185,6 +186,25 @@ def cut_short(decision: Decision, missing: int | None = None) -> Decision:
     if _parses(half):
         half = half[:-1]
     return Decision(decision.text, (*decision.calls[:-1], ToolCall(last.name, half, last.id)), "length")
+
+
+def _cut_reply(cut: Decision, dialect: Dialect, request: Request) -> tuple[WireReply, Decision]:
+    """A reply that was cut off. Where arguments are an object, providers send what they have of it, closed again."""
+    try:
+        return dialect.reply(cut, request), cut
+    except Uncarriable:
+        *whole, last = cut.calls
+        closed = Decision(cut.text, (*whole, ToolCall(last.name, closed_again(last.arguments), last.id)), cut.finish)
+        return dialect.reply(closed, request), closed
+
+
+def closed_again(half: str) -> str:
+    """An object that was cut off, as JSON again: with its last text cut, or without its last member."""
+    before, _, _ = half.rpartition(",")
+    for candidate in (f'{half}"}}', f"{half}}}", f"{before}}}"):
+        if _parses(candidate):
+            return candidate
+    return "{}"
 
 
 def _parses(text: str) -> bool:

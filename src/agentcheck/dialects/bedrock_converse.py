@@ -146,7 +146,7 @@ def reply(decision: Decision, request: Request) -> WireReply:
 
 
 def _use(call: ToolCall) -> dict[str, Any]:
-    return {"toolUseId": call.id or f"tooluse_{uuid4().hex[:22]}", "name": call.name}
+    return {"toolUseId": call.id or f"tooluse_{uuid4().hex[:24]}", "name": call.name}
 
 
 def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -123,7 +123,7 @@ def reply(decision: Decision, request: Request) -> WireReply:
 
 def _written(call: ToolCall) -> dict[str, Any]:
     function = {"name": call.name, "arguments": call.arguments}
-    return {"id": call.id or f"{call.name}_{uuid4().hex[:12]}", "type": "function", "function": function}
+    return {"id": call.id or f"{call.name}_{uuid4().hex[:24]}", "type": "function", "function": function}
 
 
 def _events(decision: Decision, ended: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -189,7 +189,7 @@ def reply(decision: Decision, request: Request) -> WireReply:
     said = [{"text": decision.text}] if decision.text or not decision.calls else []
     parts = [*said, *map(_called, decision.calls)]
     finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
-    head = {"modelVersion": str(request.settings.get("model", "")), "responseId": uuid4().hex[:22]}
+    head = {"modelVersion": str(request.settings.get("model", "")), "responseId": uuid4().hex[:24]}
     asked, answered = spending.sent(request), spending.said(decision)
     used = {"promptTokenCount": asked, "candidatesTokenCount": answered, "totalTokenCount": asked + answered}
     if not request.stream:
@@ -205,7 +205,7 @@ def reply(decision: Decision, request: Request) -> WireReply:
 
 def _called(call: ToolCall) -> dict[str, Any]:
     args = arguments_object(call.arguments, _HERE)
-    return {"functionCall": {"id": call.id or uuid4().hex[:8], "name": call.name, "args": args}}
+    return {"functionCall": {"id": call.id or uuid4().hex[:24], "name": call.name, "args": args}}
 
 
 def _candidate(parts: list[dict[str, Any]], finish: str | None) -> dict[str, Any]:

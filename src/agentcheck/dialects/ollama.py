@@ -136,7 +136,7 @@ def _message(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, 
 def _written(number: int, call: ToolCall) -> dict[str, Any]:
     arguments = arguments_object(call.arguments, _HERE)
     function = {"index": number, "name": call.name, "arguments": arguments}
-    return {"id": call.id or f"call_{uuid4().hex[:8]}", "function": function}
+    return {"id": call.id or f"call_{uuid4().hex[:24]}", "function": function}
 
 
 def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
