@@ -1,0 +1,37 @@
+"""The same loop on the SDKs of six providers: the verdicts are the loop's, whatever the wire."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from agents import lab_of
+
+from agentcheck import catalog
+from agentcheck.finding import Outcome
+
+LOOPS = Path(__file__).with_name("loops")
+DESERVED = {
+    "F03-large-result-is-bounded",
+    "F09-error-holds-no-secret",
+    "F09-hang-times-out",
+    "F09-repeated-errors-escalate",
+}
+# botocore never looks at Retry-After: it waits a random time, which may be long enough.
+BY_CHANCE = {"bedrock_loop": {"F08-retry-after-is-honoured"}}
+# Their JSON replies carry arguments as an object: what is malformed cannot arrive.
+OBJECTS = {"anthropic_loop", "gemini_loop", "bedrock_loop", "ollama_loop"}
+
+
+@pytest.mark.parametrize("name", [*sorted(OBJECTS), "cohere_loop", "responses_loop"])
+def test_a_loop_has_the_verdicts_that_it_deserves_on_every_sdk(tmp_path, name):
+    for path in LOOPS.glob("*.py"):
+        shutil.copy(path, tmp_path)
+    with lab_of(tmp_path, f"{name}:run") as lab:
+        found = {c.id: lab.judge(c) for c in catalog.load_all() if "C" in c.kinds}
+    outcomes = {id: finding.outcome for id, finding in found.items()}
+    failed = {id: finding.message for id, finding in found.items() if finding.outcome == Outcome.FAIL}
+    assert failed.keys() - BY_CHANCE.get(name, set()) == DESERVED, failed
+    assert [f"{id}: {found[id].message}" for id, o in outcomes.items() if o == Outcome.ERROR] == []
+    malformed = Outcome.NOT_APPLICABLE if name in OBJECTS else Outcome.PASS
+    assert outcomes["F01-malformed-json-is-refused"] == malformed
+    assert sum(o == Outcome.PASS for o in outcomes.values()) >= 32
