@@ -3,7 +3,8 @@
 import json
 
 from agentcheck import lock, secrets
-from agentcheck.check import Severity, check
+from agentcheck.audit.recording import Recording, as_json, counted, without_data
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.first_request import (
     HELD,
@@ -150,3 +151,20 @@ def prompt_holds_no_secret(lab: Lab) -> None:
         assert not planted, lab.seen(f"the request holds the value of {', '.join(planted[:3])}", asked)
         found = secrets.find(sent)
         assert not found, lab.seen(f"the request holds a credential: {found[0][0]} ({found[0][1]})", asked)
+
+
+@on_recordings("F02-prompt-holds-no-secret")
+def recorded_prompt_holds_no_secret(recording: Recording) -> str:
+    """What the model gets are messages and tools; images and what a provider has encrypted are looked over."""
+    steps = recording.answered()
+    for step in steps:
+        for index, message in enumerate(step.request.messages):
+            text = "\n".join([message.text, *(call.arguments for call in message.calls)])
+            found = secrets.find(without_data(text))
+            assert not found, recording.seen(
+                f"a message holds a credential: {found[0][0]} ({found[0][1]})", step, index=index
+            )
+        for spec in step.request.tools:
+            found = [] if spec.hosted else secrets.find(f"{spec.description}\n{as_json(spec.parameters)}")
+            assert not found, recording.seen(f"the tool {spec.name} holds a credential: {found[0][0]}", step)
+    return f"{counted(steps, 'request')} without a credential"

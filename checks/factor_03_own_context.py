@@ -4,7 +4,9 @@ import json
 from itertools import pairwise
 from statistics import median
 
-from agentcheck.check import Severity, check
+from agentcheck.audit.histories import heard_again, mispaired
+from agentcheck.audit.recording import Recording, brief, counted
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.instructions import facts
 from agentcheck.lab import Lab
@@ -16,6 +18,8 @@ from agentcheck.render.story import messages
 from agentcheck.scenario import together
 from agentcheck.window import growth, kept_elsewhere, leaves_a_mark, longest_thread, unpaired, view_differs
 
+LONG = 6  # model calls of a run that shows how its context grows
+REPEATS = 3  # requests that hold the history twice before it is more than a quotation
 STEEPER = 1.8  # times the first growth of a request; of history sent again inside itself, it is more than twice
 UNEXPLAINED = 8  # words of a message; fewer may be a number, a date or an id
 
@@ -51,6 +55,18 @@ def _view_equals_wire(lab: Lab, run: Run) -> None:
             differs = view_differs(probe["value"]["shown"], asked)
             assert differs is None, lab.seen(f"the agent's own view is not what it sent: {differs}", probe, asked)
     run.reach("probe", name="context", why="the run ended before the agent's own view could be asked for")
+
+
+@on_recordings("F03-context-is-printable")
+def recorded_context_is_printable(recording: Recording) -> str:
+    """What is recorded can be printed; where the provider keeps a part of it, a recording cannot show the whole."""
+    steps, whole = recording.answered(), recording.whole()
+    if len(whole) < len(steps):
+        raise NotReached(f"the provider keeps part of the history in {len(steps) - len(whole)} of {len(steps)} calls")
+    empty = next((step for step in steps if not json.loads(step.dialect.messages_json(step.exchange.request))), None)
+    if empty is not None:
+        raise NotReached(f"interaction {empty.number} has no messages, and was answered all the same")
+    return f"the messages of {counted(steps, 'model call')} can be printed"
 
 
 @check(
@@ -105,6 +121,18 @@ def _not_native(runs: list[Run]) -> None:
     if not any(run.next_request(done) for run in runs for done in run.of("tool_returned", "tool_failed")):
         raise NotReached("no model request came after a tool call", trace=runs[-1])
     raise NotApplicable("the history is in a format of the agent's own, without native calls")
+
+
+@on_recordings("F03-calls-and-results-pair")
+def recorded_calls_and_results_pair(recording: Recording) -> str:
+    """Only histories that a model was shown: one that a provider refused may have been broken for the test."""
+    native = [step for step in recording.whole() if any(m.calls or m.role == "tool" for m in step.request.messages)]
+    if not native:
+        raise NotReached("no request in it has a tool call in its history")
+    for step in native:
+        wrong = mispaired(step.request.messages)
+        assert wrong is None, recording.seen(wrong[1], step, index=wrong[0])
+    return f"in {counted(native, 'history', 'histories')} each call has one result"
 
 
 @check(
@@ -201,6 +229,24 @@ def context_grows_linearly(lab: Lab) -> None:
         requests[1],
         requests[-1],
     )
+
+
+@on_recordings("F03-context-grows-linearly")
+def recorded_context_grows_linearly(recording: Recording) -> str:
+    """Real results differ in size, so that not the growth is measured, but the history sought inside itself."""
+    long = [run for run in recording.distinct_runs() if len([s for s in run if s.decision]) >= LONG]
+    if not long:
+        raise NotReached(f"no run in it has {LONG} model calls, which it takes to see how the context grows")
+    for run in long:
+        again = [(step, index) for step in run for index in heard_again(step.request.messages)]
+        times = {step.number for step, _ in again}
+        assert len(times) < REPEATS, recording.seen(
+            f"in {len(times)} requests of one run the history is there again, inside itself",
+            *again[-1][:1],
+            index=again[-1][1],
+            about=brief(again[-1][0].request.messages[again[-1][1]].text),
+        )
+    return f"{counted(long, 'run')} of {LONG} model calls or more"
 
 
 @check(

@@ -1,8 +1,10 @@
 """Factor 4: tools are just structured outputs."""
 
 from agentcheck import calls
+from agentcheck.audit import tools
+from agentcheck.audit.recording import Recording, continued, counted
 from agentcheck.catalogs import schema_error, schemas, turns, undescribed, unexplained
-from agentcheck.check import Severity, check
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
 from agentcheck.trials import alone, trials, written
@@ -27,6 +29,18 @@ def schema_is_valid(lab: Lab) -> None:
         assert error is None, lab.seen(f"{name}: {error}", asked)
 
 
+@on_recordings("F04-schema-is-valid")
+def recorded_schema_is_valid(recording: Recording) -> str:
+    """Of requests that were answered: one that the provider refused may have been broken for the test."""
+    offered = tools.offered(recording) + tools.reply_schemas(recording)
+    if not offered:
+        raise NotReached("no request in it offers a tool, or says what form the reply must have")
+    for step, spec in offered:
+        error = step.dialect.schema_error(spec.parameters)
+        assert error is None, recording.seen(f"{spec.name}: {error}", step, about=f"tool {spec.name}")
+    return f"{counted({spec.name for _, spec in offered}, 'schema')} valid in the format's own language"
+
+
 @check(
     "F04-tool-is-described",
     Severity.SHOULD,
@@ -41,6 +55,19 @@ def tool_is_described(lab: Lab) -> None:
     calls.insist_on_tools(lab)
     missing = [name for spec in lab.tools.values() if not spec.hosted for name in undescribed(spec)]
     assert not missing, lab.seen(f"without a description: {', '.join(missing)}", *lab.happy().requests()[:1])
+
+
+@on_recordings("F04-tool-is-described")
+def recorded_tool_is_described(recording: Recording) -> str:
+    """An argument that the tool's own description explains needs no other words."""
+    offered = tools.offered(recording)
+    if not offered:
+        raise NotReached("no request in it offers a tool of the agent's own")
+    missing = {name: step for step, spec in offered for name in tools.unexplained_parts(spec)}
+    assert not missing, recording.seen(
+        f"without a description: {', '.join(missing)}", next(iter(missing.values())), about=next(iter(missing))
+    )
+    return f"{counted({spec.name for _, spec in offered}, 'tool')} described"
 
 
 @check(
@@ -102,3 +129,15 @@ def catalog_is_stable(lab: Lab) -> None:
     for run, earlier, later in compared:
         change = unexplained(run, earlier, later)
         assert change is None, lab.seen(change or "", earlier, later)
+
+
+@on_recordings("F04-catalog-is-stable")
+def recorded_catalog_is_stable(recording: Recording) -> str:
+    """Compared are two requests of which the later certainly goes on from the earlier, with the same model."""
+    pairs = [pair for run in recording.distinct_runs() for pair in continued(run) if all(map(tools.chooses, pair))]
+    if not pairs:
+        raise NotReached("no run in it offers tools in two requests that follow each other")
+    for earlier, later in pairs:
+        change = tools.change(earlier, later)
+        assert change is None, recording.seen(f"interaction {earlier.number} to {later.number}: {change}", later)
+    return f"the same in {counted(pairs, 'step')} of its runs"

@@ -3,7 +3,9 @@
 import re
 from typing import Final
 
-from agentcheck.check import Severity, check
+from agentcheck.audit.failures import failures
+from agentcheck.audit.recording import Recording, brief, counted
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.ending import cut_off, unclear
 from agentcheck.faults import Hangs, Http, Raises, Reset, TimesOut, ToolFails
 from agentcheck.finding import NotReached, Untestable
@@ -66,6 +68,12 @@ def _calls_together(lab: Lab) -> bool:
     return settings.get("parallel_tool_calls") is not False and not settings.get("legacy_functions")
 
 
+@on_recordings("F09-error-reaches-model")
+def recorded_error_reaches_model(recording: Recording) -> str:
+    """A failure that was swallowed is on no wire, so that a recording can show this to hold, and never to be broken."""
+    return f"{counted(failures(recording), 'failure')} told to the model, each as the result of its call"
+
+
 @check(
     "F09-error-is-compact",
     Severity.MUST,
@@ -87,6 +95,23 @@ def error_is_compact(lab: Lab) -> None:
             f"an error of {len(FLOOD):,} characters reached the model as {len(told):,}; {limit} are the limit", failed
         )
         assert not stack_trace(told), lab.seen(f"a stack trace reached the model: {stack_trace(told)}", failed)
+
+
+@on_recordings("F09-error-is-compact")
+def recorded_error_is_compact(recording: Recording) -> str:
+    """Of results that are failures by their form: a log that was read on purpose may be long, and full of traces."""
+    found, limit = failures(recording), recording.limits.error_characters
+    for failure in found:
+        name, said = failure.call.name, brief(failure.text)
+        place = {"step": failure.step, "index": failure.index, "about": said}
+        assert not failure.trace, recording.seen(
+            f"a stack trace reached the model as the result of {name}: {failure.trace}", **place
+        )
+        assert len(failure.text) <= limit, recording.seen(
+            f"the failure of {name} reached the model in {len(failure.text):,} characters; {limit} are the limit",
+            **place,
+        )
+    return f"{counted(found, 'failure')}, the longest of {max(len(f.text) for f in found):,} characters"
 
 
 @check(
@@ -114,6 +139,19 @@ def error_names_the_tool(lab: Lab) -> None:
             failed,
             run.next_request(failed),
         )
+
+
+@on_recordings("F09-error-names-the-tool")
+def recorded_error_names_the_tool(recording: Recording) -> str:
+    """A result is tied to its call, which says which tool; left to see is whether it says how it failed."""
+    found = failures(recording)
+    for failure in found:
+        assert failure.says_how, recording.seen(
+            f"all that the model hears of the failure of {failure.call.name} is {failure.text[:80]!r}",
+            failure.step,
+            index=failure.index,
+        )
+    return f"{counted(found, 'failure')}, each with its tool and with words of its own"
 
 
 @check(

@@ -1,8 +1,11 @@
 """Factor 10: small, focused agents."""
 
-from agentcheck.check import Severity, check
+from agentcheck.audit.histories import stretch
+from agentcheck.audit.openings import begins
+from agentcheck.audit.recording import Recording, counted, shown_tools, size
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.faults import Http, ModelFails
-from agentcheck.finding import NotApplicable, Untestable
+from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.model import catalog
 from agentcheck.trace import Event
@@ -27,6 +30,17 @@ def tool_count_is_small(lab: Lab) -> None:
         )
 
 
+@on_recordings("F10-tool-count-is-small")
+def recorded_tool_count_is_small(recording: Recording) -> str:
+    """Tools that the model is shown only once it has searched for them do not count."""
+    limit, most = recording.limits.tools, 0
+    for step in recording.answered():
+        number = len(shown_tools(step))
+        most = max(most, number)
+        assert number <= limit, recording.seen(f"a request offers {number} tools; {limit} are the limit", step)
+    return f"{counted(range(most), 'tool')} at most"
+
+
 @check(
     "F10-prompt-is-small",
     Severity.SHOULD,
@@ -41,6 +55,21 @@ def prompt_is_small(lab: Lab) -> None:
     first = lab.happy().reach("model_request")
     size, limit = first.size, lab.target.limits.first_request_bytes
     assert size <= limit, lab.seen(f"the first request has {size:,} bytes; {limit:,} are the limit", first)
+
+
+@on_recordings("F10-prompt-is-small")
+def recorded_prompt_is_small(recording: Recording) -> str:
+    """Images and documents are what a run is about and no prompt; a request with a history in it is not the first."""
+    first = [next((step for step in run if step.decision), None) for run in recording.distinct_runs()]
+    known = [(step, size(step)) for step in first if step is not None]
+    limit = recording.limits.first_request_bytes
+    judged = [(step, bytes) for step, bytes in known if begins(step) or bytes <= limit]
+    if not judged:
+        recording.answered()
+        raise NotReached("no run in it is recorded from its beginning")
+    for step, bytes in judged:
+        assert bytes <= limit, recording.seen(f"the first request has {bytes:,} bytes; {limit:,} are the limit", step)
+    return f"{max(bytes for _, bytes in judged):,} bytes at most"
 
 
 @check(
@@ -98,3 +127,17 @@ def run_is_short(lab: Lab) -> None:
             f"{limit} are the limit",
             replies[-1],
         )
+
+
+@on_recordings("F10-run-is-short")
+def recorded_run_is_short(recording: Recording) -> str:
+    """A conversation may be long: counted are the replies from one that ends a turn to the next that does."""
+    recording.answered()
+    limit, most = recording.limits.steps, 0
+    for run in recording.distinct_runs():
+        steps = stretch(run)
+        most = max(most, len(steps))
+        assert len(steps) <= limit, recording.seen(
+            f"a run took {len(steps)} steps (replies of the model); {limit} are the limit", steps[-1]
+        )
+    return f"{counted(range(most), 'step')} at most"

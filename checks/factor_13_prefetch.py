@@ -1,6 +1,8 @@
 """Factor 13: pre-fetch the context you might need."""
 
-from agentcheck.check import Severity, check
+from agentcheck.audit.openings import alike, by_agent
+from agentcheck.audit.recording import Recording
+from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
 from agentcheck.openings import common_call
@@ -27,3 +29,17 @@ def predictable_fetch_is_prefetched(lab: Lab) -> None:
     assert call is None or call.name in decided_by_people, lab.seen(
         f"all {len(runs)} recorded runs begin with {call.name}({call.arguments})", runs[0].reach("model_reply")
     )
+
+
+@on_recordings("F13-predictable-fetch-is-prefetched", together=True)
+def recorded_fetch_is_prefetched(recording: Recording) -> str:
+    """Of one agent, by its prompt and tools, and of different jobs: the same job again begins the same of course."""
+    agents = [group for group in by_agent(recording.openings) if len({o.asked for o in group}) >= FEWEST]
+    if not agents:
+        raise NotReached(f"no agent in them has {FEWEST} runs, each of another job, from their beginning")
+    for group in agents:
+        call = alike(group)
+        assert call is None, recording.seen_first(
+            f"all {len(group)} runs of one agent begin with {call.name}({call.arguments})", *group[:FEWEST]
+        )
+    return f"{len(agents)} agents whose runs begin in different ways"

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
+    from agentcheck.audit.recording import Recording
     from agentcheck.lab import Lab
 
 Judge: TypeAlias = Callable[["Lab"], str | None]  # what was found where it holds; None: the title says it
+Reader: TypeAlias = Callable[["Recording"], str | None]  # likewise, of wire traffic alone
 
 
 class Severity(StrEnum):
@@ -57,7 +59,8 @@ class Check:
     """The metadata of a check and its judge.
 
     `title` says what is so when it passes, `failure` when it fails; `remedy` how to mend it;
-    `reaches` what a run must have come to before the check may pass.
+    `reaches` what a run must have come to before the check may pass. `reader` judges wire traffic alone:
+    each recording, or all `together`.
     """
 
     id: str
@@ -68,6 +71,8 @@ class Check:
     remedy: str
     reaches: str
     judge: Judge
+    reader: Reader | None = None
+    together: bool = False
 
     @property
     def factor(self) -> int:
@@ -108,6 +113,25 @@ def check(
         _validate(id, kinds, judge, title=title, failure=failure, remedy=remedy, reaches=reaches)
         _registry[id] = Check(id, Severity(severity), kinds, title, failure, remedy, reaches, judge)
         return judge
+
+    return register
+
+
+def on_recordings(id: str, *, together: bool = False) -> Callable[[Reader], Reader]:
+    """Register the decorated function as the judge of check `id` on recordings, where no agent can be run.
+
+    Args:
+        together: it is asked once about how the runs of all recordings begin, not about each recording.
+
+    Raises:
+        ValueError: the check is not registered, or is not of kind W.
+    """
+
+    def register(reader: Reader) -> Reader:
+        if id not in _registry or "W" not in _registry[id].kinds:
+            raise ValueError(f"{reader.__name__}: {id!r} is no check that is judged on recordings (kind W)")
+        _registry[id] = replace(_registry[id], reader=reader, together=together)
+        return reader
 
     return register
 

@@ -1,31 +1,41 @@
 """What a recording shows: the runs in it as traces, and the decisions that the model made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from agentcheck.cassette import Cassette
 from agentcheck.dialects import dialect_of
 from agentcheck.finding import HarnessError, Untestable
-from agentcheck.messages import Decision, Request, ToolCall
+from agentcheck.messages import Decision, Message, Request, ToolCall
 from agentcheck.scenario import Call, Scenario, Turn
 from agentcheck.trace import Trace
 from agentcheck.wire import CassetteError, Dialect, Exchange, WireError
 
+_OPEN: Final = 100  # runs that may be going on at the same time; older ones are over
+
 
 @dataclass(slots=True)
-class _Turn:
-    """One exchange with a model: what was asked, and what came back (None: a failure)."""
+class Step:
+    """One exchange with a model: what was asked, and what came back (no decision: a failure).
 
+    `number` is its place among all exchanges of the recording, from 1.
+    """
+
+    number: int
+    dialect: Dialect
     request: Request
     exchange: Exchange
     decision: Decision | None
     failure: str = ""
+    said: frozenset[str] = field(init=False)  # by the model, as the request tells it
+
+    def __post_init__(self) -> None:
+        self.said = frozenset(_said(self.request.messages))
 
 
-@dataclass(slots=True)
-class _Session:
-    turns: list[_Turn] = field(default_factory=list)
+Session = list[Step]
 
 
 def traces(path: Path) -> list[Trace]:
@@ -35,6 +45,28 @@ def traces(path: Path) -> list[Trace]:
     Raises CassetteError in one sentence, or Untestable where nothing tells them apart.
     """
     return [_trace(session, f"{path.stem}-{n}", label) for n, (label, session) in enumerate(_labelled(path), 1)]
+
+
+def sessions(steps: Iterable[Step]) -> list[Session]:
+    """The runs that these exchanges belong to, in the order in which they began."""
+    found: list[Session] = []
+    for step in steps:
+        session = _continued(found[-_OPEN:], step)
+        if session is None:
+            found.append([step])
+        else:
+            session.append(step)
+    return found
+
+
+def indistinct(found: Sequence[Session]) -> bool:
+    """Whether nothing tells where one run ends and the next begins.
+
+    An agent that writes its whole history anew for every request leaves nothing to tell its runs apart by.
+    """
+    alone = len(found) > 1 and all(len(session) == 1 for session in found)
+    decided = [session[0].decision for session in found]
+    return alone and all(decision and (decision.calls or decision.text.startswith("{")) for decision in decided)
 
 
 def written(paths: Sequence[Path], folder: Path, *, prefix: str) -> list[Trace]:
@@ -60,7 +92,7 @@ def written(paths: Sequence[Path], folder: Path, *, prefix: str) -> list[Trace]:
 
 def decisions(cassette: Cassette) -> list[Decision]:
     """What the model decided in a recording, in order; failures left out."""
-    return [turn.decision for turn in _turns(cassette) if turn.decision is not None]
+    return [step.decision for step in _steps(cassette) if step.decision is not None]
 
 
 def completed(scenario: Scenario) -> tuple[Scenario, Cassette | None]:
@@ -87,91 +119,72 @@ def _scripted(decision: Decision) -> Turn:
 # --- exchanges to runs -----------------------------------------------------------------
 
 
-def _labelled(path: Path) -> Iterator[tuple[str, _Session]]:
+def _labelled(path: Path) -> Iterator[tuple[str, Session]]:
     """Each run with how to call it for people."""
-    sessions = _sessions(path)
-    for number, session in enumerate(sessions, 1):
-        yield path.name if len(sessions) == 1 else f"{path.name}, run {number}", session
-
-
-def _sessions(path: Path) -> list[_Session]:
-    sessions: list[_Session] = []
-    for turn in _turns(Cassette.read(path)):
-        session = _continued(sessions, turn.request)
-        if session is None:
-            session = _Session()
-            sessions.append(session)
-        session.turns.append(turn)
-    _insist_on_runs(sessions, path)
-    return sessions
-
-
-def _insist_on_runs(sessions: Sequence[_Session], path: Path) -> None:
-    """An agent that writes its whole history anew for every request leaves nothing to tell its runs apart by."""
-    alone = len(sessions) > 1 and all(len(session.turns) == 1 for session in sessions)
-    decided = [session.turns[0].decision for session in sessions]
-    if alone and all(decision and (decision.calls or decision.text.startswith("{")) for decision in decided):
+    found = sessions(_steps(Cassette.read(path)))
+    if indistinct(found):
         raise Untestable(f"where a run ends in {path.name} cannot be told: no request contains the one before it")
+    for number, session in enumerate(found, 1):
+        yield path.name if len(found) == 1 else f"{path.name}, run {number}", session
 
 
-def _turns(cassette: Cassette) -> Iterator[_Turn]:
-    for exchange in cassette.exchanges:
+def _steps(cassette: Cassette) -> Iterator[Step]:
+    for number, exchange in enumerate(cassette.exchanges, 1):
         dialect = dialect_of(exchange.request)
-        if dialect is not None:
-            yield _turn(dialect, exchange, cassette.path)
+        if dialect is None:
+            continue
+        try:
+            yield step(number, dialect, exchange)
+        except WireError as error:
+            raise CassetteError(f"{cassette.path} holds a model request that cannot be read: {error}") from None
 
 
-def _turn(dialect: Dialect, exchange: Exchange, path: Path) -> _Turn:
+def step(number: int, dialect: Dialect, exchange: Exchange) -> Step:
+    """One exchange in canonical form. Raises WireError where the request cannot be read."""
+    request = dialect.parse(exchange.request)
     try:
-        request = dialect.parse(exchange.request)
+        return Step(number, dialect, request, exchange, dialect.parse_reply(exchange.reply))
     except WireError as error:
-        raise CassetteError(f"{path} holds a model request that cannot be read: {error}") from None
-    try:
-        return _Turn(request, exchange, dialect.parse_reply(exchange.reply))
-    except WireError as error:
-        return _Turn(request, exchange, None, str(error))
+        return Step(number, dialect, request, exchange, None, str(error))
 
 
-def _continued(sessions: Sequence[_Session], request: Request) -> _Session | None:
+def _continued(found: Sequence[Session], step: Step) -> Session | None:
     """The run whose next request this is: it shows the reply to the last one, contains it, or tries it again.
 
     Of runs at the same time, one whose own decision is in the request comes first.
     """
-    for continues in (_echoes, _grew):
-        for session in reversed(sessions):
-            if continues(session.turns[-1], request):
+    for continues in (echoes, _grew):
+        for session in reversed(found):
+            if continues(session[-1], step):
                 return session
     return None
 
 
-def _grew(last: _Turn, request: Request) -> bool:
+def _grew(last: Step, step: Step) -> bool:
     """Whether the messages are those of before with more after them, or with more in the last one.
 
     The same messages again are another try after a failure, and another run after a reply.
     """
-    then, now = last.request.messages, request.messages
+    then, now = last.request.messages, step.request.messages
     if then == now:
         return last.decision is None
-    if not then or len(now) < len(then) or tuple(now[: len(then) - 1]) != tuple(then[:-1]):
+    if not then or len(now) < len(then) or now[: len(then) - 1] != then[:-1]:
         return False
     old, new = then[-1], now[len(then) - 1]
     return old == new or (old.role == new.role and new.calls == old.calls and new.text.startswith(old.text))
 
 
-def _echoes(last: _Turn, request: Request) -> bool:
-    """Whether the request holds the decision of the last turn, wherever its window begins."""
+def echoes(last: Step, step: Step) -> bool:
+    """Whether the request holds the decision of an earlier step, wherever its window begins."""
     if last.decision is None:
         return False
-    fresh = _said(request) - _said(last.request)
-    return bool(fresh & _parts(last.decision.text, last.decision.calls))
+    return any(part in step.said and part not in last.said for part in _parts(last.decision.text, last.decision.calls))
 
 
-def _said(request: Request) -> set[str]:
-    said: set[str] = set()
-    for message in request.messages:
+def _said(messages: Iterable[Message]) -> Iterator[str]:
+    for message in messages:
         if message.role == "assistant":
-            said |= _parts(message.text, message.calls)
-    return said
+            yield from _parts(message.text, message.calls)
 
 
 def _parts(text: str, calls: Sequence[ToolCall]) -> set[str]:
@@ -181,10 +194,10 @@ def _parts(text: str, calls: Sequence[ToolCall]) -> set[str]:
 # --- runs to traces --------------------------------------------------------------------
 
 
-def _trace(session: _Session, name: str, label: str, path: Path | None = None) -> Trace:
+def _trace(session: Session, name: str, label: str, path: Path | None = None) -> Trace:
     trace = Trace(path, run=name)
     trace.append("launched", kind="W", recording=label)
-    for number, turn in enumerate(session.turns, 1):
+    for number, turn in enumerate(session, 1):
         wire = turn.exchange.request
         raw = {"method": wire.method, "url": wire.url, "headers": dict(wire.headers), "body": _text(wire.body)}
         trace.append("model_request", n=number, request=turn.request, raw=raw)

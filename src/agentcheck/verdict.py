@@ -54,14 +54,14 @@ def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
     try:
         found = check.judge(lab)
     except AssertionError as failed:
-        message, detail = _said(failed)
+        message, detail = said(failed)
         return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail=detail)
     except Undecided as undecided:
         if undecided.trace is not None:
             lab.cited.trace = undecided.trace
         return _finding(lab, check, kind, undecided.outcome, undecided.message, mend=undecided.mend)
     except Exception as error:  # our own mistake: a verdict of its own, never a pass
-        where = _innermost(error)
+        where = innermost(error)
         broke = HarnessError(f"agentcheck broke while judging this: {type(error).__name__}: {error} ({where})")
         return _finding(lab, check, kind, Outcome.ERROR, broke.message)
     return _finding(lab, check, kind, Outcome.PASS, found or check.title)
@@ -74,15 +74,15 @@ def _finding(
     last = str(trace.path) if trace is not None and trace.path else None
     path = next(iter(_paths(lab)), last)
     evidence: list[dict[str, Any]] = [
-        {"trace": path, "seq": event.seq, "text": _encodable(_in_words(event))}
+        {"trace": path, "seq": event.seq, "text": encodable(_in_words(event))}
         for path, event in zip(_paths(lab), lab.cited.events, strict=True)
     ]
     if detail:
-        evidence.append({"trace": path, "text": _encodable(detail[:_EXCERPT])})
-    return Finding(check.id, outcome, _encodable(message), tuple(evidence), path, mend=_encodable(mend), kinds=kind)
+        evidence.append({"trace": path, "text": encodable(detail[:_EXCERPT])})
+    return Finding(check.id, outcome, encodable(message), tuple(evidence), path, mend=encodable(mend), kinds=kind)
 
 
-def _encodable(text: str) -> str:
+def encodable(text: str) -> str:
     """Text that any terminal, file or xdist takes: what UTF-8 cannot hold is there as its escape."""
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -100,7 +100,7 @@ def _paths(lab: "Lab") -> list[str]:
     return [str(lab.traces / f"{event.run}.jsonl") for event in lab.cited.events]
 
 
-def _said(failed: AssertionError) -> tuple[str, str]:
+def said(failed: AssertionError) -> tuple[str, str]:
     """The author's message, and pytest's explanation of the assertion."""
     text = str(failed)
     message, _, detail = text.partition("\nassert ")
@@ -109,7 +109,7 @@ def _said(failed: AssertionError) -> tuple[str, str]:
     return message.strip(), f"assert {detail}" if detail else ""
 
 
-def _innermost(error: BaseException) -> str:
+def innermost(error: BaseException) -> str:
     tb = error.__traceback__
     while tb is not None and tb.tb_next is not None:
         tb = tb.tb_next
