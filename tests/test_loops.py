@@ -16,7 +16,7 @@ DESERVED = {
     "F09-hang-times-out",
     "F09-repeated-errors-escalate",
 }
-# botocore never looks at Retry-After: it waits a random time, which may be long enough.
+# In botocore's default mode of retries no header is looked at: it waits a random time, at times long enough.
 BY_CHANCE = {"bedrock_loop": {"F08-retry-after-is-honoured"}}
 # Their JSON replies carry arguments as an object: what is malformed cannot arrive.
 OBJECTS = {"anthropic_loop", "gemini_loop", "bedrock_loop", "ollama_loop"}

@@ -28,7 +28,8 @@ def called(request: WireRequest) -> tuple[str, str] | None:
 
 def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
     kind = _ERRORS.get(status, "InternalServerException" if status >= 500 else "ValidationException")
-    return json_reply(status, {"message": message}, {"x-amzn-errortype": kind, **retry_header(retry_after)})
+    wait = {} if retry_after is None else {"x-amz-retry-after": f"{retry_after * 1000:.0f}"}  # milliseconds
+    return json_reply(status, {"message": message}, {"x-amzn-errortype": kind, **retry_header(retry_after), **wait})
 
 
 def event(kind: str, payload: Mapping[str, Any]) -> bytes:
