@@ -129,15 +129,15 @@ def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
             "my_agent.run: the trigger makes no Task: at: ",
         ),
         (
-            "def run(task): urllib.request.urlopen('http://localhost:9/v1/messages', b'{}')",
+            "def run(task): urllib.request.urlopen('http://localhost:9/v1/complete', b'{}')",
             Untestable,
-            "speaks Anthropic's Messages format (POST http://localhost:9/v1/messages), which agentcheck does ",
+            "speaks Anthropic's legacy Completions format (POST http://localhost:9/v1/complete), which agentcheck ",
         ),
         (
-            "def run(task):\n    try: urllib.request.urlopen('http://localhost:9/v1/responses', b'{}')\n"
+            "def run(task):\n    try: urllib.request.urlopen('http://localhost:9/v1/completions', b'{}')\n"
             "    except OSError: return 'Sorry.'",
             Untestable,
-            "speaks OpenAI's Responses format",
+            "speaks OpenAI's legacy Completions format",
         ),
         ("def run(task): json.loads('{')", HarnessError, "(my_agent.py:"),
         ("def run(task): import os; os._exit(5)", HarnessError, "ended its process (exit status 5)"),

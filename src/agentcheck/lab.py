@@ -537,8 +537,8 @@ def _no_model(name: str, run: Run) -> Undecided:
         spoken = dialects.unread(detail.partition(" ")[2])
         if spoken:
             return Untestable(
-                f"{name} speaks {spoken} format ({detail}), which agentcheck does not read yet: "
-                "it reads OpenAI Chat Completions",
+                f"{name} speaks {spoken} format ({detail}), which agentcheck does not judge: "
+                f"it judges {', '.join(dialect.name for dialect in dialects.known())}",
                 trace=run,
             )
     ended = run.finished

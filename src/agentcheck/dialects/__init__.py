@@ -30,26 +30,50 @@ _BUNDLED: Final = tuple(
 )
 # How the paths of other formats end, which no dialect judges.
 _UNREAD: Final = {
-    "OpenAI's legacy Completions": r"(?<!/chat)/completions",
+    "Mistral's Agents": r"/agents/completions",
+    "Mistral's fill-in-the-middle": r"/fim/completions",
+    "OpenAI's legacy Completions": r"(?<!/chat)(?<!/agents)(?<!/fim)/completions",
+    "OpenAI's Assistants": r"/threads(/[^/]+)?/runs|/runs/[^/]+/submit_tool_outputs",
+    "OpenAI's compaction": r"/responses/compact",
+    "OpenAI's Realtime": r"/realtime",
     "Gemini's Interactions": r"/interactions",
-    "Amazon Bedrock's, of a family other than Claude": r"/(invoke|invoke-with-response-stream)",
-    "Ollama's generate": r"/api/generate",
+    "Gemini's Live": r"\.BidiGenerateContent",
+    "PaLM's": r":(serverStreamingPredict|generateText|generateMessage)",
+    "Amazon Bedrock's, of a family other than Claude":
+        r"/model/(?![^/]*(embed|rerank))[^/]+/(invoke|invoke-with-response-stream)",
+    "Anthropic's legacy Completions": r"/v1/complete",
     "Cohere's Chat of version 1": r"/v1/chat",
-}
-# How the paths end of what clients ask beside their model calls, or instead of them.
+    "Ollama's generate": r"/api/generate",
+    "Text Generation Inference's own": r"(?<!/api)/(generate|generate_stream)",
+    "watsonx's own": r"/ml/v1/(deployments/[^/]+/)?text/(chat|chat_stream|generation|generation_stream)",
+    "DashScope's own": r"/aigc/(text|multimodal)-generation/generation",
+    "Databricks' and SageMaker's invocations": r"/(invocations|invocations-response-stream)",
+    "Replicate's": r"/predictions",
+}  # fmt: skip
+# How method and path end of what clients ask beside their model calls.
 _SIDE: Final = {
-    "a list of models": r"/(models|tags|api/show|foundation-models)(/[^:]*)?",
-    "a count of tokens": r"(/count_tokens|:countTokens|/input_tokens|/tokenize|/count-tokens)",
-    "embeddings": r"(/embed|/embeddings|:embedContent|:batchEmbedContents|:predict|/rerank)",
-    "a moderation": r"/moderations",
+    "a list of models": r"(GET|HEAD) .*/(models|foundation-models|tags|ps|version)(/[^:]*)?|/api/(show|pull)",
+    "a count of tokens": r"/(count_tokens|count-tokens|input_tokens|tokenize)|:(countTokens|computeTokens)",
+    "embeddings":
+        r"/(embed|embeddings|embed-jobs)|:(embed|batchEmbed|asyncBatchEmbed)(Content|Contents|Text)"
+        r"|/[^/]*embed[^/]*(/invoke|:predict)",
+    "a ranking": r"/rerank|/[^/]*rerank[^/]*/invoke",
+    "a moderation": r"/moderations|/guardrail/[^/]+/version/[^/]+/apply",
     "audio": r"/audio/\w+",
-    "images": r"/images/\w+",
-    "files": r"/files(/.*)?",
-    "batches": r"/batches(/.*)?",
-    "a stored response": r"/(responses|conversations|threads)/.+",
-    "a token of access": r"/(oauth2?|token|login)(/.*)?",
-    "telemetry": r"/(traces|metrics|logs|telemetry|events|track)(/.*)?",
-}
+    "images": r"/images/\w+|/[^/]*imagen[^/]*:predict",
+    "videos": r"/videos(/.*)?|:predictLongRunning",
+    "files": r"/(files|uploads|vector_stores)(/.*)?",
+    "a cache of contents": r"/cachedContents(/.*)?",
+    "batches": r"/batches(/.*)?|:batchGenerateContent",
+    "training": r"/(fine_tuning|fine-tuning|finetuning|tunedModels)(/[^:]*)?",
+    "telemetry": r"/(traces|metrics|logs|telemetry|track|ingestion|envelope)(/.*)?|/runs/(batch|multipart)",
+    "something stored":
+        r"/responses/(?!compact)[^/]+(/cancel)?|/(completions|interactions|runs)/[^/]+(/cancel)?"
+        r"|/(conversations|threads|assistants)(/(?!runs)[^/]+(/(messages|items)(/[^/]+)?)?)?",
+    "a token of access": r"/(oauth2?|token|login|sts)(/.*)?",
+    "a call of an MCP server": r"/(mcp|sse)",
+}  # fmt: skip
+_LOOKS: Final = ("GET", "HEAD", "OPTIONS", "DELETE")  # no model is called by them
 
 
 @cache
@@ -69,19 +93,17 @@ def dialect_of(request: WireRequest) -> Dialect | None:
 
 def unread(url: str) -> str | None:
     """The name of the format in which a request to this address calls a model, where no dialect judges it."""
-    return _ending(url, _UNREAD)
+    return _ending(urlsplit(url).path, _UNREAD)
 
 
 def side_request(request: WireRequest) -> str | None:
     """What a request is that calls no model: a list of models, embeddings, …; None where it may be anything."""
-    if request.method.upper() in ("GET", "HEAD", "OPTIONS", "DELETE"):
-        return _ending(request.url, _SIDE) or "a look at something"
-    return _ending(request.url, _SIDE)
+    method = request.method.upper()
+    return _ending(f"{method} {request.path}", _SIDE) or ("something looked up" if method in _LOOKS else None)
 
 
-def _ending(url: str, endings: Mapping[str, str]) -> str | None:
-    path = urlsplit(url).path.rstrip("/")
-    return next((name for name, ending in endings.items() if re.search(f"{ending}$", path)), None)
+def _ending(path: str, endings: Mapping[str, str]) -> str | None:
+    return next((name for name, ending in endings.items() if re.search(f"(?:{ending})$", path.rstrip("/"))), None)
 
 
 def named(name: str) -> Dialect:

@@ -19,6 +19,7 @@ from agentcheck.dialects.reading import (
     mapping,
     objects,
     pieces,
+    reason_for,
     refuse_failure,
     retry_header,
     spoken_finish,
@@ -40,7 +41,7 @@ _FINISH: Final = {
     "ERROR_TOXIC": "filter",
 }  # fmt: skip
 _REASON: Final = {
-    "stop": "COMPLETE", "calls": "TOOL_CALL", "length": "MAX_TOKENS", "filter": "ERROR_TOXIC", "unknown": UNKNOWN,
+    "stop": "COMPLETE", "calls": "TOOL_CALL", "length": "MAX_TOKENS", "unknown": UNKNOWN,
 }  # fmt: skip
 _APART: Final = frozenset({"messages", "tools", "stream"})
 
@@ -107,7 +108,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolSpec:
 
 
 def reply(decision: Decision, request: Request) -> WireReply:
-    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+    finish = reason_for(decision, _REASON, _HERE)
     asked, answered = spending.sent(request), spending.said(decision)
     tokens = {"input_tokens": asked, "output_tokens": answered}
     ended = {"finish_reason": finish, "usage": {"billed_units": tokens, "tokens": tokens}}
@@ -168,29 +169,38 @@ def parse_reply(reply: WireReply) -> Decision:
     if not isinstance(message, dict):
         raise WireError(f"a reply of {_HERE} without a message: {brief(body)}")
     calls = _calls(message)
-    texts = [str(part.get("text") or "") for part in objects(message, "content", _HERE) if part.get("type") == "text"]
-    return Decision("".join(texts) or str(message.get("tool_plan") or ""), calls, _finish(body, calls))
+    return Decision(_spoken(message) or str(message.get("tool_plan") or ""), calls, _finish(body, calls))
+
+
+def _spoken(message: Mapping[str, Any]) -> str:
+    """What the model said: text parts alone, without its thinking."""
+    if isinstance(message.get("content"), str):
+        return str(message["content"])
+    parts = (part for part in objects(message, "content", _HERE) if part.get("type") == "text")
+    return "".join(str(part.get("text") or "") for part in parts)
 
 
 def _streamed(payloads: Iterator[dict[str, Any]]) -> Decision:
-    text, plan, calls = "", "", dict[Any, dict[str, Any]]()
+    text, plan, calls = "", "", dict[str, dict[str, Any]]()
     ended: Mapping[str, Any] | None = None
     for payload in payloads:
         message = mapping(mapping(payload.get("delta")).get("message"))
         match payload.get("type"):
-            case "content-delta":
+            case "content-start" | "content-delta":
                 text += str(mapping(message.get("content")).get("text") or "")
             case "tool-plan-delta":
                 plan += str(message.get("tool_plan") or "")
             case "tool-call-start":
-                calls[payload.get("index")] = {**mapping(message.get("tool_calls")), "pieces": ""}
+                calls[repr(payload.get("index"))] = {**mapping(message.get("tool_calls")), "pieces": ""}
             case "tool-call-delta":
                 more = mapping(mapping(message.get("tool_calls")).get("function")).get("arguments")
-                calls.setdefault(payload.get("index"), {"pieces": ""})["pieces"] += str(more or "")
+                calls.setdefault(repr(payload.get("index")), {"pieces": ""})["pieces"] += str(more or "")
             case "message-end":
                 ended = mapping(payload.get("delta"))
     if ended is None:
         raise WireError("the stream ended before message-end: it was cut off")
+    if ended.get("error"):
+        raise WireError(f"the stream broke off with an error: {brief(ended['error'])}")
     made = tuple(map(_put_together, calls.values()))
     return Decision(text or plan, made, _finish(ended, made))
 

@@ -6,6 +6,7 @@ Calls need no id: what has none gets one by its position, and a result finds its
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ from agentcheck.dialects.reading import (
     mapping,
     objects,
     pieces,
+    reason_for,
     refuse_failure,
     retry_header,
     spoken_finish,
@@ -26,7 +28,7 @@ from agentcheck.dialects.reading import (
 )
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
-from agentcheck.wire import WireError, WireReply, WireRequest, json_bytes, json_object
+from agentcheck.wire import WireError, WireReply, WireRequest, header, json_object
 
 __all__ = ["array", "failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
 
@@ -36,7 +38,7 @@ array: Final = "messages"
 _HERE: Final = "Ollama's chat"
 _ROLES: Final = frozenset({"system", "user", "assistant", "tool"})
 _FINISH: Final = {"stop": "stop", "length": "length"}
-_REASON: Final = {"stop": "stop", "calls": "stop", "length": "length", "filter": "stop", "unknown": UNKNOWN}
+_REASON: Final = {"stop": "stop", "calls": "stop", "length": "length", "unknown": UNKNOWN}
 _APART: Final = frozenset({"messages", "tools", "stream"})
 _CREATED: Final = "2026-01-01T00:00:00Z"  # no clock in a reply: two runs of one script differ in ids alone
 
@@ -78,12 +80,15 @@ def _messages(items: list[dict[str, Any]]) -> Iterator[Message]:
             raise WireError(f"message {position} has role {item.get('role')!r}; the roles are {', '.join(_ROLES)}")
         calls = tuple(_calls(item, str(position)))
         waiting += calls
-        text = "\n".join(filter(None, [text_of(item.get("content")), _pictures(item)]))
+        text = "\n".join(
+            filter(None, [_beside(item, "thinking"), text_of(item.get("content")), _beside(item, "images")])
+        )
         yield Message(role, text, calls, _answered(item, waiting) if role == "tool" else None)
 
 
-def _pictures(item: Mapping[str, Any]) -> str:
-    return json.dumps({"images": item["images"]}) if item.get("images") else ""
+def _beside(item: Mapping[str, Any], key: str) -> str:
+    """What is sent beside the text, as its JSON, so that nothing sent is hidden."""
+    return json.dumps({key: item[key]}, ensure_ascii=False) if item.get(key) else ""
 
 
 def _calls(item: Mapping[str, Any], position: str) -> Iterator[ToolCall]:
@@ -116,7 +121,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolSpec:
 
 def reply(decision: Decision, request: Request) -> WireReply:
     head = {"model": str(request.settings.get("model", "")), "created_at": _CREATED}
-    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+    finish = reason_for(decision, _REASON, _HERE)
     asked, answered = spending.sent(request), spending.said(decision)
     used = {"total_duration": 1, "load_duration": 1, "prompt_eval_count": asked, "prompt_eval_duration": 1}
     ended = {"done": True, "done_reason": finish, **used, "eval_count": answered, "eval_duration": 1}
@@ -126,7 +131,12 @@ def reply(decision: Decision, request: Request) -> WireReply:
     said = [{**head, "message": _message(piece), "done": False} for piece in pieces(decision.text)]
     called = [{**head, "message": _message("", [call]), "done": False} for call in calls]
     lines = [*said, *called, {**head, "message": _message(""), **ended}]
-    return WireReply(200, {"content-type": "application/x-ndjson"}, tuple(json_bytes(line) + b"\n" for line in lines))
+    return WireReply(200, {"content-type": "application/x-ndjson"}, tuple(map(_line, lines)))
+
+
+def _line(piece: Mapping[str, Any]) -> bytes:
+    """In ASCII: clients split lines at U+2028 and its like too, which Ollama escapes."""
+    return json.dumps(piece, separators=(",", ":")).encode() + b"\n"
 
 
 def _message(text: str, calls: list[dict[str, Any]] | None = None) -> dict[str, Any]:
@@ -148,7 +158,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
-    lines = [json_object(line, "a line of the reply") for line in reply.body.splitlines() if line.strip()]
+    lines = _lines(reply)
     for line in lines:
         if line.get("error"):
             raise WireError(f"the model answered with an error: {brief(line['error'])}")
@@ -159,3 +169,11 @@ def parse_reply(reply: WireReply) -> Decision:
     calls = tuple(call for n, message in enumerate(messages) for call in _calls(message, f"reply-{n}"))
     finish = _FINISH.get(str(lines[-1].get("done_reason") or "stop"), "unknown")
     return Decision(text, calls, spoken_finish(finish, bool(calls)))
+
+
+def _lines(reply: WireReply) -> list[dict[str, Any]]:
+    """The pieces of a reply: one for each line, or the one that it is, in however many lines."""
+    if not header(reply.headers, "content-type").lower().startswith("application/x-ndjson"):
+        with suppress(WireError):
+            return [json_object(reply.body, "the reply body")]
+    return [json_object(line, "a line of the reply") for line in reply.body.splitlines() if line.strip()]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from agentcheck.messages import Decision
 from agentcheck.wire import Uncarriable, WireError, WireReply, json_bytes
 
 CREATED: Final = 1_700_000_000  # no clock in a reply: two runs of one script differ in ids alone
@@ -51,17 +52,32 @@ def arguments_text(value: Any) -> str:
     return "" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-def arguments_object(text: str, format: str) -> Any:
-    """Arguments as the JSON value that a format carries them as. Raises Uncarriable where they are no JSON."""
+def arguments_object(text: str, format: str) -> dict[str, Any]:
+    """Arguments as the object that a format carries them as. Raises Uncarriable where they are none."""
     try:
-        return json.loads(text or "{}")
-    except ValueError:
+        found = json.loads(text or "{}", parse_constant=_no_json)
+    except (ValueError, RecursionError):
         raise Uncarriable(f"{format} carries arguments as JSON, so that malformed ones cannot arrive") from None
+    if not isinstance(found, dict):
+        raise Uncarriable(f"{format} carries arguments as an object, so that a {type(found).__name__} cannot arrive")
+    return found
+
+
+def _no_json(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def spoken_finish(finish: str, has_calls: bool) -> str:
     """One meaning of `finish` for all providers: calls when, and only when, there are calls to run."""
     return ("calls" if has_calls else "stop") if finish in ("stop", "calls") else finish
+
+
+def reason_for(decision: Decision, reasons: Mapping[str, str], format: str) -> str:
+    """The format's own word for how a decision ended. Raises Uncarriable where it has none."""
+    finish = spoken_finish(decision.finish, bool(decision.calls))
+    if finish not in reasons:
+        raise Uncarriable(f"{format} has no reason for an end by {finish!r}")
+    return reasons[finish]
 
 
 def pieces(text: str) -> Iterator[str]:
