@@ -25,6 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--agentcheck-strict", **flag, help="Fail on SHOULD and MAY, and on what is not testable.")
     modes = {"metavar": "MODE", "choices": ("none", "new", "changed", "all")}
     add("--agentcheck-record", **modes, help="Ask the live model: what is new, has changed, or all (default: none).")
+    add("--agentcheck-audit", **many, metavar="PATH", help="Judge recordings alone: a file or a folder of them.")
     add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")
 
 
@@ -56,9 +57,11 @@ def _refuse_moved_rootdir(config: pytest.Config) -> None:
         where = {"inifile": option.inifilename, "rootdir_cmd_arg": option.rootdir, "override_ini": None}
         meant, *_ = determine_setup(args=option.file_or_dir, invocation_dir=config.invocation_params.dir, **where)
         if meant != config.rootpath:
+            audited = f"audit={option.agentcheck_audit[0]}" if option.agentcheck_audit else ""
+            written = f"--agentcheck-{audited or 'report=' + (option.agentcheck_report or 'DIR')}"
             raise pytest.UsageError(
                 f"pytest took the value of an option for a folder of tests and moved rootdir from {meant} to "
-                f"{config.rootpath}: write --agentcheck-report={option.agentcheck_report or 'DIR'}, with an equals sign"
+                f"{config.rootpath}: write {written}, with an equals sign"
             )
 
 

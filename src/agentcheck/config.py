@@ -114,6 +114,11 @@ class Config(_Table):
         """What the user said of the agent, and only that, as JSON-ready data with the keys of `Target`."""
         return self.model_dump(mode="json", include={*DECLARED, "limits"}, exclude_unset=True)
 
+    def budgets(self) -> Limits:
+        """The limits, as checks hold them."""
+        limits: BaseModel = self.limits
+        return Limits(**limits.model_dump())
+
     def having(self, **changes: Any) -> Self:
         """This configuration with some keys changed, validated again. Raises ConfigError."""
         return _validate(type(self), {**self.model_dump(exclude_unset=True), **changes}, "the command line")

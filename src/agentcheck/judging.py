@@ -1,5 +1,6 @@
 """What one pytest session knows: the configuration, the selected checks, the lab, the findings."""
 
+import os
 import shlex
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -19,6 +20,7 @@ from agentcheck.finding import Finding
 from agentcheck.score import decided
 
 if TYPE_CHECKING:
+    from agentcheck.audit import Audit
     from agentcheck.lab import Lab
 
 EXPECTED: Final = "agentcheck-expected.toml"
@@ -42,8 +44,9 @@ class Judging:
     strict: bool
     explicit: str | None
     worker: str
-    factory: Callable[["Judging"], "Lab"]
+    factory: Callable[["Judging"], "Lab | Audit"]
     record: str = "none"  # the mode: see `agentcheck.recording`
+    audit: tuple[Path, ...] = ()  # recordings to judge instead of a target
     findings: list[Finding] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)  # what the lab says of the target at the end
     document: dict[str, Any] = field(default_factory=dict)  # the report, once it is built
@@ -51,7 +54,7 @@ class Judging:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @cached_property
-    def lab(self) -> "Lab":
+    def lab(self) -> "Lab | Audit":
         """The lab. Raises HarnessError where the target cannot be set up."""
         return self.factory(self)
 
@@ -80,11 +83,12 @@ class Judging:
 
     def command(self, check: str) -> str:
         target = ["--agentcheck-target", self.explicit] if self.explicit else []
+        target += [f"--agentcheck-audit={os.path.relpath(path, self.rootdir)}" for path in self.audit]
         return shlex.join(["pytest", "--agentcheck-only", *target, "--agentcheck-check", check])
 
     def close(self) -> dict[str, Any]:
         """End the lab, if it was ever started; returns what it knows of the target."""
-        lab: Lab | None = self.__dict__.pop("lab", None)
+        lab: Lab | Audit | None = self.__dict__.pop("lab", None)
         if lab is None:
             return {}
         try:
@@ -101,6 +105,11 @@ class Judging:
         """Whether any check came to a verdict."""
         return decided(self.findings) > 0
 
+    @property
+    def broken(self) -> int:
+        """How many recordings of an audit cannot be read."""
+        return int(self.document.get("recordings", {}).get("counts", {}).get("broken", 0))
+
     def write(self) -> None:
         """Build the report and write it, where there is anything to report. Raises ReportError."""
         if not self.findings:
@@ -110,7 +119,8 @@ class Judging:
         facts = {"name": self.config.label, "kind": "", **self.facts}
         self.document = report.build(
             self.findings,
-            target={k: v for k, v in facts.items() if k != "assumptions"},
+            target={k: v for k, v in facts.items() if k not in ("assumptions", "recordings")},
+            recordings=facts.get("recordings"),
             assumptions=facts.get("assumptions", ()),
             expected=self.expected.apply(self.findings, date.today()),
             selected=[c.id for c in self.checks],
@@ -123,7 +133,7 @@ class Judging:
 JUDGING: Final = pytest.StashKey[Judging]()
 
 
-def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judging], "Lab"]) -> Judging:
+def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judging], "Lab | Audit"]) -> Judging:
     """Set up a session from its options and the project's files.
 
     Raises:
@@ -131,11 +141,18 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
     """
     option, root = config.option, config.rootpath
     known = catalog.load_all()
+    audited = _audited(config)
     checks = catalog.select(known, ids=[*option.agentcheck_check, *pasted], factors=option.agentcheck_factor)
     if not checks:
         raise ConfigError(f"no check is of factor {option.agentcheck_factor[0]}; the factors are 1 to 13")
+    if audited:
+        checks = [check for check in checks if "W" in check.kinds]
+        if not checks:
+            raise ConfigError(
+                "none of the checks that were asked for can be judged on recordings (see agentcheck list)"
+            )
     settings = load(root, target=option.agentcheck_target)
-    if not settings.named:
+    if not settings.named and not audited:
         raise ConfigError(
             "no agent named: give --agentcheck-target package.module:object, or write target = … in agentcheck.toml "
             "(`agentcheck init` finds the agent and writes it)"
@@ -146,16 +163,30 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
         checks=checks,
         rootdir=root,
         reports=_folder(config, settings),
-        expected=Expected.read(file, known=[c.id for c in known]) if file.is_file() else Expected(),
+        # What is expected of an agent is not expected of every recording that lies about.
+        expected=Expected.read(file, known=[c.id for c in known]) if file.is_file() and not audited else Expected(),
         strict=option.agentcheck_strict,
         explicit=option.agentcheck_target,
         worker=getattr(config, "workerinput", {}).get("workerid", ""),
         factory=factory,
         record=option.agentcheck_record or "none",
+        audit=audited,
     )
+
+
+def _audited(config: pytest.Config) -> tuple[Path, ...]:
+    """The recordings to judge instead of an agent. Raises ConfigError where one is not there, or an agent is named."""
+    option = config.option
+    paths = tuple(Path(config.invocation_params.dir, given) for given in option.agentcheck_audit)
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is not None:
+        raise ConfigError(f"--agentcheck-audit: there is no file or folder {missing}")
+    if paths and (option.agentcheck_target or (option.agentcheck_record or "none") != "none"):
+        raise ConfigError("--agentcheck-audit judges recordings alone: leave out --agentcheck-target and -record")
+    return paths
 
 
 def _folder(config: pytest.Config, settings: Config) -> Path:
     if config.option.agentcheck_report:
         return Path(config.invocation_params.dir, config.option.agentcheck_report)
-    return config.rootpath / settings.reports / settings.label
+    return config.rootpath / settings.reports / ("audit" if config.option.agentcheck_audit else settings.label)

@@ -21,6 +21,7 @@ from agentcheck.render.text import Paper
 from agentcheck.report import ReportError
 
 if TYPE_CHECKING:
+    from agentcheck.audit import Audit
     from agentcheck.lab import Lab
 
 UNDECIDED: Final = 12  # the exit status of a session whose checks decided nothing
@@ -28,8 +29,12 @@ _FACTS: Final = "agentcheck"  # the name under which a worker hands over what it
 _GREEN: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
-def make_lab(judging: Judging) -> "Lab":
+def make_lab(judging: Judging) -> "Lab | Audit":
     """The one place where the lab is made. Raises HarnessError where the target cannot be set up."""
+    if judging.audit:
+        from agentcheck.audit import Audit
+
+        return Audit(judging.audit, judging.checks, limits=judging.config.budgets(), start=judging.rootdir)
     from agentcheck.lab import Lab
 
     done = _recorded(judging)
@@ -181,6 +186,8 @@ def _conclude(session: pytest.Session, judging: Judging) -> None:
     except ReportError as error:
         judging.trouble = str(error)
         session.exitstatus = pytest.ExitCode.USAGE_ERROR
+    if session.exitstatus in _GREEN and judging.broken:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if session.exitstatus in _GREEN and not judging.decided:
         session.exitstatus = UNDECIDED
 
@@ -201,6 +208,8 @@ def _complaints(judging: Judging, reporter: pytest.TerminalReporter) -> Iterator
     """What went wrong around the checks, a sentence each."""
     if judging.trouble:
         yield judging.trouble
+    if judging.broken:
+        yield f"recordings that are broken, which count as errors: {judging.broken}"
     if judging.findings or any(r.nodeid.startswith(NODES) for r in reporter.stats.get("failed", [])):
         return
     broken = {r.nodeid for r in reporter.stats.get("error", []) if isinstance(r, pytest.CollectReport)}

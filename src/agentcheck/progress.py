@@ -11,6 +11,7 @@ from agentcheck.check import FACTORS
 from agentcheck.collect import finding_of
 
 if TYPE_CHECKING:
+    from agentcheck.audit import Audit
     from agentcheck.lab import Lab
 
 _WIDTH: Final = 48
@@ -53,7 +54,7 @@ class Headings:
         self._reporter.currentfspath = self._reporter.config.rootpath / NODES.removesuffix("::")
 
 
-def shown(lab: "Lab", config: pytest.Config) -> "Lab":
+def shown(lab: "Lab | Audit", config: pytest.Config) -> "Lab | Audit":
     """Let a lab tell of its progress within a check: in place on a terminal, else as lines with `-v`."""
     writer, capture = config.get_terminal_writer(), config.pluginmanager.getplugin("capturemanager")
 

@@ -41,6 +41,7 @@ def build(
     assumptions: Sequence[str] = (),
     started: datetime | None = None,
     seconds: float | None = None,
+    recordings: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report of one session on one target, as plain JSON data (schema "agentcheck/report/1").
 
@@ -54,6 +55,7 @@ def build(
         assumptions: sentences on what agentcheck assumed, such as the default task.
         started: the only date in the document.
         seconds: wall time of the session.
+        recordings: of an audit: what each recording holds, and its findings.
 
     Raises:
         ReportError: a finding is of a check that nobody registered.
@@ -80,6 +82,7 @@ def build(
         **({} if selected is None or set(profile.checks) <= set(selected) else {"selected": sorted(selected)}),
         **({} if started is None else {"started": started.isoformat(timespec="seconds")}),
         **({} if seconds is None else {"seconds": round(seconds, 3)}),
+        **({} if recordings is None else {"recordings": dict(recordings)}),
     }
     return json.loads(json.dumps(document, default=str), parse_constant=str)  # type: ignore[no-any-return]
 

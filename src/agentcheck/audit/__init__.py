@@ -6,6 +6,7 @@ Each file is read once and let go of before the next: only counts and rulings ar
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -66,8 +67,7 @@ class Audit:
         start: files are called by their path from here.
         progressed: hears of each file before it is read.
 
-    Raises:
-        HarnessError: a path does not exist, or no file may be a recording; one sentence.
+    All but `close` and `describe` raise HarnessError where a path does not exist, or no file may be a recording.
     """
 
     paths: Sequence[Path]
@@ -75,17 +75,17 @@ class Audit:
     limits: Limits = field(default_factory=Limits)
     start: Path = field(default_factory=Path.cwd)
     progressed: Callable[[str], None] = lambda text: None
-    files: list[File] = field(default_factory=list)
     _openings: list[Opening] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
-        self.checks = [check for check in self.checks if "W" in check.kinds]
-        named = [path for path in self.paths if not path.is_dir()]
-        for path in found(self.paths):
-            self.progressed(self._label(path))
-            self.files.append(self._file(path, named=path in named))
-        if not self.files:
+    @cached_property
+    def files(self) -> list[File]:
+        """What became of each file; they are read when this is first asked for."""
+        self._openings.clear()
+        files = [self._file(path) for path in found(self.paths)]
+        self.progressed("")
+        if not files:
             raise HarnessError(f"there is no recording in {', '.join(map(str, self.paths))}")
+        return files
 
     @property
     def judged(self) -> list[File]:
@@ -93,7 +93,7 @@ class Audit:
 
     def findings(self) -> list[Finding]:
         """One for each check, over all recordings."""
-        return [self.judge(check) for check in self.checks]
+        return [self.judge(check) for check in self.checks if "W" in check.kinds]
 
     def judge(self, check: Check) -> Finding:
         """The finding of one check over all recordings."""
@@ -102,6 +102,15 @@ class Audit:
         if check.together:
             return together(check, Recording("all recordings", limits=self.limits, openings=self._openings))
         return pooled(check, [found for file in self.judged for found in file.rulings if found.check == check.id])
+
+    def describe(self) -> dict[str, Any]:
+        """What the report says of the target."""
+        name = ", ".join(map(self._label, self.paths))
+        known = {"recordings": self.as_data()} if "files" in self.__dict__ else {}
+        return {"name": name, "kind": "W", "framework": None, **known}
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def as_data(self) -> dict[str, Any]:
         """What was read, file by file, for the report."""
@@ -119,8 +128,9 @@ class Audit:
         except ValueError:  # on another drive
             return path.as_posix()
 
-    def _file(self, path: Path, *, named: bool) -> File:
+    def _file(self, path: Path) -> File:
         label = self._label(path)
+        self.progressed(label)
         try:
             cassette = Cassette.read(path, lenient=True)
         except CassetteError as error:
@@ -133,7 +143,7 @@ class Audit:
         if not recording.runs:
             return File(label, OTHER, nothing_to_judge(traffic), notes, traffic)
         self._openings += openings(label, recording.runs)
-        rulings = [ruling(check, recording) for check in self.checks if not check.together]
+        rulings = [ruling(check, recording) for check in self.checks if "W" in check.kinds and not check.together]
         return File(label, JUDGED, "", notes, traffic, len(recording.runs), rulings)
 
     def _recording(self, label: str, steps: list[Step]) -> Recording:

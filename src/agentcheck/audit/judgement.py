@@ -86,7 +86,7 @@ def _summary(rulings: Sequence[Ruling], decisive: Sequence[Ruling]) -> str:
     head = f"{len(decisive):,} of {_recordings(of)}{_silent(len(rulings) - exercised) if of == exercised else ''}"
     if decisive[0].outcome is Outcome.PASS:
         return head
-    if len(decisive) == 1:
+    if len({ruling.message for ruling in decisive}) == 1:
         return f"{head}: {decisive[0].message}"
     return "\n".join([f"{head}:", *_groups(ruling.message for ruling in decisive)])
 

@@ -98,4 +98,4 @@ def nothing_to_judge(traffic: Traffic) -> str:
     ]
     parts += [f"{number} × {name}" for name, number in traffic.side.most_common()]
     parts += traffic.unreadable[:1]
-    return "it holds no call of a model that can be judged: " + ("; ".join(parts) or "no exchange at all")
+    return "it holds " + ("; ".join(parts) or "no exchange at all")

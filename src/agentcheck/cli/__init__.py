@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from typing import Final
 
 from agentcheck import __version__
-from agentcheck.cli import cassette, doctor, explain, init, list, lock, show
+from agentcheck.cli import audit, cassette, doctor, explain, gateway, init, list, lock, show
 from agentcheck.cli.errors import UserError
 
 VERBS: Final = {
@@ -18,7 +18,9 @@ VERBS: Final = {
     "init": init,
     "doctor": doctor,
     "lock": lock,
+    "audit": audit,
     "cassette": cassette,
+    "gateway": gateway,
 }
 USER_ERROR: Final = 2
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from agentcheck.check import FACTORS, KINDS
+from agentcheck.render.recordings import SAYS, counted_formats, failing, others
 from agentcheck.render.scorecard import headline, percent, remarks, shown
 from agentcheck.render.text import clean
 
@@ -15,11 +16,13 @@ _ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "
 _LINKS: Final = re.compile(r"(?i)(:(?=//)|(?<=www)\.)")  # what GitHub makes links of, without any markup
 _EVIDENCE_LIMIT: Final = 1_000
 _EVIDENCE_ITEMS: Final = 5
+_MOST_FILES: Final = 200
 
 
 def markdown(report: Row) -> str:
     """The whole report as Markdown. Text from the agent is escaped, or stands in fenced blocks."""
-    parts = (_head, _scorecard, _violations, _warnings, _errors, _untestable, _not_applicable, _expected, _held)
+    judged = (_violations, _warnings, _errors, _untestable, _not_applicable, _expected, _held)
+    parts = (_head, _scorecard, _recordings, *judged, _by_recording)
     return "\n\n".join(block for part in parts for block in part(report)) + "\n"
 
 
@@ -70,6 +73,44 @@ def _scorecard(report: Row) -> Iterator[str]:
         lines.append(f"| {' | '.join(cells)} |")
     yield "\n".join(lines)
     yield from (escape(sentence) for sentence in remarks(report))
+
+
+def _recordings(report: Row) -> Iterator[str]:
+    known = report.get("recordings")
+    if known is None:
+        return
+    yield f"## Recordings ({len(known['files']):,} files)"
+    yield _bullets(f"{number:,} {escape(SAYS[status])}" for status, number in known["counts"].items() if number)
+    rows = [f"| {' | '.join(map(escape, cells))} |" for cells in counted_formats(known)]
+    yield "\n".join([rows[0], "|:--|--:|--:|--:|--:|", *rows[1:]])
+    yield from map(escape, others(known))
+    for status in ("broken", "skipped", "other"):
+        files = [f"{escape(f['file'])}: {escape(f['why'])}" for f in known["files"] if f["status"] == status]
+        if files:
+            yield f"### {SAYS[status].capitalize()} ({len(files)})"
+            yield _bullets([*files[:_MOST_FILES], *_more(len(files) - _MOST_FILES)])
+
+
+def _by_recording(report: Row) -> Iterator[str]:
+    """Where each recording fails, and what; all of it is in agentcheck.json."""
+    files = failing(report["recordings"]) if "recordings" in report else []
+    if files:
+        yield f"## By recording ({len(files):,} of them fail a check)"
+    for file in files[:_MOST_FILES]:
+        yield f"#### {escape(file['file'])}"
+        fails = [f for f in file["findings"] if f["outcome"] in ("fail", "error")]
+        yield _bullets(f"`{f['check']}`: {escape(f['message'])}{_places(f)}" for f in fails)
+    yield from _more(len(files) - _MOST_FILES)
+
+
+def _places(finding: Row) -> str:
+    """Where in the file: interaction and message."""
+    places = [item["text"].removeprefix(f"{item['recording']}, ") for item in finding["evidence"]]
+    return f" ({escape('; '.join(places))})" if places else ""
+
+
+def _more(number: int) -> list[str]:
+    return [f"and {number:,} more: all are in agentcheck.json"] if number > 0 else []
 
 
 def _violations(report: Row) -> Iterator[str]:

@@ -13,7 +13,7 @@ _SHORT: Final = {"not_applicable": "n/a", "error": "?"}
 _HEADERS: Final = ("#", "Factor", "Status", "Share", "Pass", "Fail", "Untest.", "N/A")
 _SIDES: Final = ("right", "left", "left", "right", "right", "right", "right", "right")
 # One space between the columns: with tabulate's own formats the longest factor title breaks 80 columns.
-_FORMAT: Final = TableFormat(
+TABLE: Final = TableFormat(
     lineabove=None,
     linebelowheader=None,
     linebetweenrows=None,
@@ -32,7 +32,7 @@ def scorecard(report: Row, paper: Paper) -> Iterator[Line]:
     rows = shown(report)
     # The headings go in as a row: tabulate pads real ones by two columns each.
     cells = [_HEADERS, *(_cells(factor, paper) for factor in rows)]
-    table = tabulate(cells, tablefmt=_FORMAT, colalign=_SIDES, disable_numparse=True).split("\n")
+    table = tabulate(cells, tablefmt=TABLE, colalign=_SIDES, disable_numparse=True).split("\n")
     yield Line(table[0], ("bold",))
     for factor, text in zip(rows, table[1:], strict=True):
         yield Line(text, (COLOURS[factor["status"]],) if factor["status"] in COLOURS else ())

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from agentcheck.check import FACTORS, KINDS
+from agentcheck.render.recordings import placed, recordings
 from agentcheck.render.scorecard import scorecard
 from agentcheck.render.text import Emit, Line, Paper, columns
 
@@ -48,7 +49,7 @@ Section = Callable[[Row, Paper, int], Iterator[Line]]
 def _sections(verbosity: int) -> Sequence[Section]:
     if verbosity < 0:
         return (_one_liners,)
-    return (_verified, _violations, _warnings, _errors, _untestable, _not_applicable, _expected)
+    return (_verified, _recordings, _violations, _warnings, _errors, _untestable, _not_applicable, _expected)
 
 
 def _heading(text: str, paper: Paper) -> list[Line]:
@@ -97,6 +98,12 @@ def _verified(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
                 yield from _text(paper.wrap(f"{row['check']}: {row['statement']}", first="       ", rest="         "))
 
 
+def _recordings(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
+    if "recordings" in report:
+        yield from _heading(f"Recordings ({len(report['recordings']['files']):,} files)", paper)
+        yield from recordings(report["recordings"], paper, verbosity)
+
+
 def _violations(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     rows = _new_failures(report, "MUST")
     if not rows:
@@ -138,7 +145,11 @@ def _warnings(report: Row, paper: Paper, verbosity: int) -> Iterator[Line]:
     most = len(rows) if verbosity > 0 else MOST_WARNINGS
     for row in rows[:most]:
         yield Line(paper.line(f"! {row['check']} ({row['severity']})"), ("yellow",))
-        yield from _field("Seen", row["message"] or row["statement"], paper, _MESSAGE_LINES if verbosity > 0 else 2)
+        places = [item for item in row["evidence"] if "recording" in item]
+        most = _MESSAGE_LINES if verbosity > 0 else 4 if places else 2
+        yield from _field("Seen", row["message"] or row["statement"], paper, most)
+        for item in places if verbosity > 0 else places[:1]:
+            yield from _field("", _pointed(item), paper, most)
         yield from _field("Mend", row["remedy"], paper)
     yield from _left_out(len(rows) - most)
 
@@ -261,6 +272,8 @@ def _words(command: str) -> list[str]:
 
 
 def _pointed(item: Row) -> str:
+    if "recording" in item:
+        return placed(item)
     return f"event {item['seq']}: {item['text']}" if "seq" in item else str(item["text"])
 
 
