@@ -1,4 +1,4 @@
-"""Bedrock: read, written, and read by boto3; the framing against botocore's own."""
+"""Bedrock: read, written, and read by boto3."""
 
 import io
 import json
@@ -9,7 +9,6 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import ClientError
 from decisions import decisions, plain
 from hypothesis import given, settings
@@ -22,7 +21,6 @@ from agentcheck.messages import Decision, Message, Request, ToolCall
 from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, json_bytes
 
 MODEL = "anthropic.claude-sonnet-4-5-v1:0"
-TEXTS = st.text(max_size=30)
 
 
 def asked(dialect: Any = bedrock_converse, stream: bool = False) -> Request:
@@ -199,33 +197,3 @@ def test_what_is_no_request_gets_one_sentence(body):
     with pytest.raises(WireError) as caught:
         bedrock_converse.parse(WireRequest("POST", f"http://x/model/{MODEL}/converse", {}, json_bytes(body)))
     assert "\n" not in str(caught.value)
-
-
-# --- the framing -------------------------------------------------------------------------
-
-FRAMES = st.builds(Frame, st.dictionaries(st.text(min_size=1, max_size=9), TEXTS, max_size=3), st.binary(max_size=60))
-
-
-@given(sent=st.lists(FRAMES, max_size=4))
-def test_botocore_reads_our_frames_and_we_do(sent):
-    body = b"".join(map(eventstream.encoded, sent))
-    buffer = EventStreamBuffer()
-    buffer.add_data(body)
-    assert [Frame(dict(message.headers), message.payload) for message in buffer] == sent
-    assert list(eventstream.frames(body)) == sent
-
-
-@given(sent=FRAMES, at=st.integers(0, 10_000), flip=st.integers(1, 255))
-def test_a_damaged_frame_is_refused(sent, at, flip):
-    body = bytearray(eventstream.encoded(sent))
-    body[at % len(body)] ^= flip
-    with pytest.raises(WireError):
-        list(eventstream.frames(bytes(body)))
-    with pytest.raises(WireError, match="cut off"):
-        list(eventstream.frames(eventstream.encoded(sent)[:-1]))
-
-
-def test_payloads_can_be_changed_under_checksums_that_hold():
-    body = eventstream.encoded(Frame({"a": "b"}, b"secret")) * 2
-    changed = eventstream.reframed(body, lambda payload: payload.replace(b"secret", b"-"))
-    assert [frame.payload for frame in eventstream.frames(changed)] == [b"-", b"-"]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from agentcheck.dialects import dialect_of
+from agentcheck.dialects import bedrock, dialect_of, eventstream
 from agentcheck.replay import leaves
 from agentcheck.secrets import find, scrub, scrub_url
 from agentcheck.wire import Exchange, WireError, WireReply, WireRequest, sse_events
@@ -43,6 +43,13 @@ def _clean_headers(headers: Mapping[str, str], allowed: frozenset[str], known: t
 
 
 def _clean_bytes(body: bytes, known: tuple[str, ...]) -> bytes:
+    """Frames with checksums get right ones again."""
+    if eventstream.begins(body):
+        return bedrock.rewritten(body, lambda said: _clean_text(said, known))
+    return _clean_text(body, known)
+
+
+def _clean_text(body: bytes, known: tuple[str, ...]) -> bytes:
     try:
         text = body.decode()
     except UnicodeDecodeError:  # latin-1 keeps every byte, and credentials are ASCII
@@ -77,7 +84,7 @@ def _decided(exchange: Exchange) -> Iterator[str]:
 def _fields(reply: WireReply) -> Iterable[str]:
     """Each field of the events, put together over all of them: in any format, and of a stream that was cut too."""
     fields: dict[str, list[str]] = {}
-    events = [data for _, data in sse_events(reply.body)] or reply.body.decode("utf-8", "replace").splitlines()
+    events = [data for _, data in sse_events(reply.body)] or _readable(reply.body).splitlines()
     for event in events:
         with contextlib.suppress(ValueError, RecursionError):
             for path, value in leaves(json.loads(event)):
@@ -118,6 +125,10 @@ def _parts(exchange: Exchange) -> Iterator[tuple[str, str]]:
     request, reply = exchange.request, exchange.reply
     yield "URL", request.url
     yield "request headers", "\n".join(f"{name}: {value}" for name, value in request.headers.items())
-    yield "request body", request.body.decode("utf-8", "replace")
+    yield "request body", _readable(request.body)
     yield "reply headers", "\n".join(f"{name}: {value}" for name, value in reply.headers.items())
-    yield "reply body", reply.body.decode("utf-8", "replace")
+    yield "reply body", _readable(reply.body)
+
+
+def _readable(body: bytes) -> str:
+    return bedrock.readable(body) if eventstream.begins(body) else body.decode("utf-8", "replace")

@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import yaml
 
+from agentcheck.dialects import eventstream
 from agentcheck.wire import CassetteError, Exchange, WireReply, WireRequest, header
 
 
@@ -271,6 +272,8 @@ def _is_text(body: bytes) -> bool:
 
 def _chunks(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, ...]:
     """Where the boundaries are lost, a stream is dealt event by event."""
+    if eventstream.begins(body):
+        return eventstream.split(body)
     if "text/event-stream" not in header(headers, "content-type").lower():
         return (body,)
     marked = body.replace(b"\r\n\r\n", b"\r\n\r\n\0").replace(b"\n\n", b"\n\n\0")

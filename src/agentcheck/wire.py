@@ -61,7 +61,7 @@ class WireReply:
         """Whether the body comes in events, by its header or, where that is lost, by its first bytes."""
         if header(self.headers, "content-type").lower().startswith(STREAMS):
             return True
-        return self.body.lstrip()[:6].startswith((b"data:", b"event:", b": "))
+        return self.body.lstrip()[:6].startswith((b"data:", b"event:", b": ")) or self.body[:1] == b"\0"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """What both of Bedrock's formats share: addresses, errors, and events in Amazon's framing."""
 
+import base64
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
-from agentcheck.dialects.eventstream import MEDIA_TYPE, Frame, encoded, frames
+from agentcheck.dialects.eventstream import MEDIA_TYPE, Frame, encoded, frames, reframed, split
 from agentcheck.dialects.reading import brief, json_reply, retry_header
 from agentcheck.wire import WireError, WireReply, WireRequest, json_bytes, json_object
 
@@ -55,9 +56,57 @@ def _said(payload: bytes) -> str:
     try:
         return str(json.loads(payload)["message"])
     except (ValueError, TypeError, KeyError):
-        return payload.decode("utf-8", "replace")
+        return _text(payload)
 
 
-def is_stream(reply: WireReply) -> bool:
-    """By its header or, where that is lost, by what no JSON begins with."""
-    return reply.is_stream or reply.body[:1] == b"\x00"
+# --- what is in a stream, for reading and for taking out --------------------------------
+
+
+def readable(body: bytes) -> str:
+    """All that a stream of frames says, a payload per line, opened where it is packed as base64."""
+    return "\n".join(_text(_inner(payload) or payload) for payload in _payloads(body))
+
+
+def rewritten(body: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """The same stream with `change` made to what each frame says, also where that is packed as base64."""
+    return reframed(body, lambda payload: _repacked(payload, change))
+
+
+def unpacked(payload: Mapping[str, Any]) -> bytes:
+    """What an event of an invoked model carries. Raises WireError."""
+    try:
+        return base64.b64decode(str(payload.get("bytes") or ""), validate=True)
+    except ValueError:
+        raise WireError("an event of the stream is not base64") from None
+
+
+def packed(inner: bytes) -> dict[str, str]:
+    """The payload of an event of an invoked model."""
+    return {"bytes": base64.b64encode(inner).decode()}
+
+
+def _payloads(body: bytes) -> Iterator[bytes]:
+    for piece in split(body):
+        try:
+            yield from (frame.payload for frame in frames(piece))
+        except WireError:
+            yield piece
+
+
+def _repacked(payload: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    inner = _inner(payload)
+    if inner is None or (changed := change(inner)) == inner:
+        return change(payload)
+    return change(json_bytes(json_object(payload, "an event") | packed(changed)))
+
+
+def _inner(payload: bytes) -> bytes | None:
+    try:
+        found = json_object(payload, "an event")
+        return unpacked(found) if isinstance(found.get("bytes"), str) else None
+    except WireError:
+        return None
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

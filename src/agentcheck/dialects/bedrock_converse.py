@@ -171,7 +171,7 @@ def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[
 
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
-    if bedrock.is_stream(reply):
+    if reply.is_stream:
         return _streamed(reply)
     body = json_object(reply.body, "the reply body")
     message = mapping(body.get("output")).get("message")

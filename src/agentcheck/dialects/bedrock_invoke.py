@@ -5,8 +5,6 @@ is that of Anthropic's Messages; each event of a stream is one of theirs, as bas
 families have each a form of their own, and are not judged.
 """
 
-import base64
-import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -44,24 +42,20 @@ def parse(request: WireRequest) -> Request:
 def reply(decision: Decision, request: Request) -> WireReply:
     if not request.stream:
         return anthropic.reply(decision, request)
-    return bedrock.stream(bedrock.event("chunk", _packed(event)) for event in anthropic.events(decision, request))
+    return bedrock.stream(map(_framed, anthropic.events(decision, request)))
 
 
-def _packed(event: Mapping[str, Any]) -> dict[str, str]:
-    return {"bytes": base64.b64encode(json_bytes(event)).decode()}
+def _framed(event: Mapping[str, Any]) -> bytes:
+    return bedrock.event("chunk", bedrock.packed(json_bytes(event)))
 
 
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
-    if bedrock.is_stream(reply):
+    if reply.is_stream:
         return anthropic.read_events(_unpacked(reply))
     return anthropic.decision_of(json_object(reply.body, "the reply body"))
 
 
 def _unpacked(reply: WireReply) -> Iterator[dict[str, Any]]:
     for _, payload in bedrock.events(reply):
-        try:
-            raw = base64.b64decode(str(payload.get("bytes") or ""), validate=True)
-        except (binascii.Error, ValueError):
-            raise WireError("an event of the stream is not base64") from None
-        yield json_object(raw, "an event of the stream")
+        yield json_object(bedrock.unpacked(payload), "an event of the stream")
