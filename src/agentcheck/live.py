@@ -1,7 +1,8 @@
 """A real model behind a base URL: requests passed on as they are, replies with the pieces as they came."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 from urllib.parse import urlsplit
@@ -40,19 +41,23 @@ class Live:
 
     def exchange(self, request: WireRequest) -> Exchange:
         """As `answer`, with the seconds from the request to each piece of the reply."""
+        with self.opened(request) as (status, headers, arriving):
+            came = list(arriving)
+        return Exchange(request, WireReply(status, headers, tuple(p for _, p in came)), tuple(t for t, _ in came))
+
+    @contextmanager
+    def opened(self, request: WireRequest) -> Iterator[tuple[int, dict[str, str], Iterator[tuple[float, bytes]]]]:
+        """A reply that is on its way: status, headers, and each piece with its seconds. Raises LiveError."""
         url, started = self._url(request), time.monotonic()
-        pieces, times = [], []
+        sent = {"headers": self._passed_on(request), "content": request.body}
         try:
-            sent = {"headers": self._passed_on(request), "content": request.body}
             with self._client.stream(request.method, url, **sent) as response:  # type: ignore[arg-type]
-                for piece in response.iter_bytes():
-                    pieces.append(piece)
-                    times.append(time.monotonic() - started)
+                kept = {name: value for name, value in response.headers.items() if name not in _OWN}
+                pieces = ((time.monotonic() - started, piece) for piece in response.iter_bytes())
+                yield response.status_code, kept, pieces
         except httpx.HTTPError as error:
             detail = str(error) or "no detail"
             raise LiveError(f"the model at {url} gave no whole reply: {type(error).__name__}, {detail}") from error
-        kept = {name: value for name, value in response.headers.items() if name not in _OWN}
-        return Exchange(request, WireReply(response.status_code, kept, tuple(pieces)), tuple(times))
 
     def close(self) -> None:
         self._client.close()

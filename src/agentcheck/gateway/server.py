@@ -1,0 +1,130 @@
+"""The server: on the loopback interface, on a free port, behind a token that only the agent's environment knows."""
+
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Final
+
+from agentcheck.gateway.answering import Answering
+from agentcheck.gateway.app import App
+from agentcheck.gateway.sockets import SocketFault
+from agentcheck.trace import Trace
+
+_START: Final = 10.0  # seconds until the server must listen
+_STOP: Final = 5.0  # seconds until its thread must have ended
+# Variables by which SDKs and programs find a model, and what each wants behind the base.
+VARIABLES: Final = {
+    "OPENAI_BASE_URL": "/v1",
+    "OPENAI_API_BASE": "/v1",
+    "ANTHROPIC_BASE_URL": "",
+    "GOOGLE_GEMINI_BASE_URL": "",
+    "GOOGLE_VERTEX_BASE_URL": "",
+    "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "",
+    "OLLAMA_HOST": "",
+    "OLLAMA_BASE_URL": "",
+    "CO_API_URL": "",
+    "GROQ_BASE_URL": "",
+    "MISTRAL_BASE_URL": "",
+    "AZURE_OPENAI_ENDPOINT": "",
+    "DEEPSEEK_BASE_URL": "/v1",
+    "OPENROUTER_BASE_URL": "/v1",
+    "LITELLM_PROXY_API_BASE": "",
+}
+_LOCAL: Final = "127.0.0.1,localhost"
+
+
+class GatewayError(RuntimeError):
+    """The gateway cannot be started; the message is one sentence."""
+
+
+class Gateway:
+    """Answers every process that knows its address. Use it as a context manager.
+
+    `fault` is asked with the number of each model call (from 1) and says what goes wrong on its socket, if anything.
+    All that crosses is in `trace` before it is answered.
+
+    Raises:
+        GatewayError: the port is taken, or the server does not start.
+    """
+
+    def __init__(
+        self,
+        answering: Answering,
+        *,
+        trace: Trace | None = None,
+        port: int = 0,
+        fault: Callable[[int], SocketFault | None] = lambda number: None,
+        heard: Callable[[str], None] = lambda line: None,
+    ):
+        self.trace = trace if trace is not None else Trace()
+        self._token = secrets.token_urlsafe(18)
+        self._app = App(answering, self.trace, self._token, fault, heard)
+        self._socket = _bound(port)
+        self._thread: threading.Thread | None = None
+        self._server: Any = None
+
+    @property
+    def port(self) -> int:
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def url(self) -> str:
+        """The base of all addresses, with the token: what no process guesses."""
+        return f"http://127.0.0.1:{self.port}/{self._token}"
+
+    @property
+    def misses(self) -> list[str]:
+        """Why requests had no answer, each in words."""
+        return [event["reason"] for event in self.trace.of("miss")]
+
+    def environment(self) -> dict[str, str]:
+        """The variables that lead a process here, and past any proxy."""
+        found = {name: self.url + path for name, path in VARIABLES.items()}
+        return found | {"NO_PROXY": _LOCAL, "no_proxy": _LOCAL}
+
+    def __enter__(self) -> "Gateway":
+        import uvicorn
+
+        from agentcheck.gateway.transport import Protocol
+
+        config = uvicorn.Config(
+            self._app, http=Protocol, loop="asyncio", lifespan="off", ws="none", log_config=None, log_level="critical",
+            access_log=False, timeout_keep_alive=60, timeout_graceful_shutdown=1, server_header=False,
+            date_header=False,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="agentcheck-gateway", daemon=True
+        )
+        self._thread.start()
+        for _ in range(int(_START * 200)):
+            if self._server.started:
+                return self
+            self._thread.join(0.005)
+        self.close()
+        raise GatewayError(f"the gateway did not start within {_START:.0f} s")
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End all connections and the server's thread."""
+        self._app.closing.set()
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join(_STOP)
+        self._socket.close()
+
+
+def _bound(port: int) -> socket.socket:
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        bound.close()
+        raise GatewayError(f"port {port} cannot be used: {error}; leave --port out to get a free one") from None
+    bound.listen(1024)
+    return bound
