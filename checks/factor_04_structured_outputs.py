@@ -63,7 +63,7 @@ def recorded_tool_is_described(recording: Recording) -> str:
     offered = tools.offered(recording)
     if not offered:
         raise NotReached("no request in it offers a tool of the agent's own")
-    missing = {name: step for step, spec in offered for name in tools.unexplained_parts(spec)}
+    missing = {name: step for step, spec in offered for name in undescribed(spec)}
     assert not missing, recording.seen(
         f"without a description: {', '.join(missing)}", next(iter(missing.values())), about=next(iter(missing))
     )

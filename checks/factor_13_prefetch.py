@@ -1,7 +1,7 @@
 """Factor 13: pre-fetch the context you might need."""
 
 from agentcheck.audit.openings import alike, by_agent
-from agentcheck.audit.recording import Recording
+from agentcheck.audit.recording import Recording, counted
 from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotReached
 from agentcheck.lab import Lab
@@ -42,4 +42,4 @@ def recorded_fetch_is_prefetched(recording: Recording) -> str:
         assert call is None, recording.seen_first(
             f"all {len(group)} runs of one agent begin with {call.name}({call.arguments})", *group[:FEWEST]
         )
-    return f"{len(agents)} agents whose runs begin in different ways"
+    return f"{counted(agents, 'agent')} whose runs begin in different ways"

@@ -43,7 +43,17 @@ def undescribed(spec: ToolSpec) -> list[str]:
     properties = parameters.get("properties")
     if not isinstance(properties, Mapping):
         return missing
-    return missing + [f"{spec.name}.{n}" for n, part in properties.items() if not _described(part, parameters)]
+    silent = [n for n, part in properties.items() if not _described(part, parameters)]
+    return missing + [f"{spec.name}.{n}" for n in silent if not _explained(n, spec.description)]
+
+
+def _explained(argument: str, description: str) -> bool:
+    """Whether the tool's own description speaks of an argument by name: an entry for it, as docstrings have
+    (`name: …`, `name (int): …`, `name - …`), the name in quotes, or "the argument name"."""
+    name = re.escape(argument)
+    entry = rf"(?:^|[\s,;(\[{{*`'\"]){name}[`'\"*]*\s*(?:\([^)\n]*\)|\[[^\]\n]*\])?\s*(?::|=|–|—|-\s)"
+    spoken = rf"[`'\"]{name}[`'\"]|\b(?:argument|parameter|arg)s?\s+{name}\b|\b{name}\s+(?:argument|parameter)"
+    return bool(re.search(f"{entry}|{spoken}", description))
 
 
 def _described(part: Any, whole: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ from agentcheck.messages import Message, ToolCall
 from agentcheck.model import intent_call
 from agentcheck.recorded import Session, Step
 from agentcheck.scenario import Scenario
+from agentcheck.wording import leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class Opening:
     """The beginning of one run: small, so that those of many recordings can be kept.
 
     Runs of one `agent` have the same system prompt and the same tools; runs with the same `asked` have the
-    same job. `call` is None where the first reply calls nothing.
+    same job. `call` is None where the first reply calls nothing; `derived`: its arguments were in the job, or
+    the request left the model no choice.
     """
 
     recording: str
@@ -25,6 +27,7 @@ class Opening:
     agent: str
     asked: str
     call: ToolCall | None
+    derived: bool = False
 
 
 def openings(label: str, runs: Iterable[Session]) -> list[Opening]:
@@ -39,9 +42,9 @@ def begins(step: Step) -> bool:
 
 
 def alike(group: Sequence[Opening]) -> ToolCall | None:
-    """The call with which all these runs begin, arguments and all; None where they differ."""
+    """The call with which all these runs begin, arguments and all; None where they differ, or had to be alike."""
     calls = {None if opening.call is None else (opening.call.name, written(opening.call)) for opening in group}
-    return group[0].call if len(calls) == 1 else None
+    return group[0].call if len(calls) == 1 and not any(opening.derived for opening in group) else None
 
 
 def by_agent(found: Iterable[Opening]) -> list[list[Opening]]:
@@ -57,7 +60,25 @@ def _opening(label: str, step: Step) -> Opening:
     asked = [m for m in step.request.messages if m.role != "system"]
     call = next(iter(intent_call(step.decision, step.request, Scenario())), None)
     agent = _digest([system, [spec.name for spec in step.request.tools]])
-    return Opening(label, step.number, agent, _digest([_said(m) for m in asked]), call)
+    derived = call is not None and (_forced(step) or _from_the_job(call, " ".join(m.text for m in asked)))
+    return Opening(label, step.number, agent, _digest([_said(m) for m in asked]), call, derived)
+
+
+def _forced(step: Step) -> bool:
+    """Whether the request names the tool that must be called, or demands one where there is only one."""
+    choice = step.request.settings.get("tool_choice")
+    if isinstance(choice, dict):
+        return choice.get("type") not in ("auto", "none")
+    return choice in ("required", "any") and len(step.request.tools) == 1
+
+
+def _from_the_job(call: ToolCall, asked: str) -> bool:
+    """Whether a value of the arguments stands in what the run was asked for."""
+    try:
+        values = list(leaves(call.parsed()))
+    except ValueError:
+        return True
+    return any(value.lower() in asked.lower() for value in values if value.strip())
 
 
 def _said(message: Message) -> list[str]:

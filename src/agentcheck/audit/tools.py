@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from agentcheck.audit.recording import Recording, as_json, shown_tools
-from agentcheck.catalogs import REPLY, undescribed
+from agentcheck.catalogs import REPLY
 from agentcheck.messages import ToolSpec
 from agentcheck.model import catalog
 from agentcheck.recorded import Step
@@ -31,18 +31,6 @@ def reply_schemas(recording: Recording) -> list[tuple[Step, ToolSpec]]:
             spec = ToolSpec(REPLY, parameters={**step.request.schema, "type": "object"})
             found.setdefault(as_json([step.request.dialect, spec.parameters]), (step, spec))
     return list(found.values())
-
-
-def unexplained_parts(spec: ToolSpec) -> list[str]:
-    """What of a tool is described nowhere: the tool, or arguments that its description does not explain either."""
-    return [part for part in undescribed(spec) if part == spec.name or not _explained(spec, part)]
-
-
-def _explained(spec: ToolSpec, part: str) -> bool:
-    """Whether the description has an entry for the argument, as docstrings do: `name: …`, `name (int): …`."""
-    name = re.escape(part.removeprefix(f"{spec.name}."))
-    entry = rf"(?:^|[\s,;(\[{{*`'\"]){name}[`'\"*]*\s*(?:\([^)\n]*\)|\[[^\]\n]*\])?\s*(?::|=|–|—|-\s)"
-    return bool(re.search(entry, spec.description))
 
 
 # --- from turn to turn ----------------------------------------------------------------------------
