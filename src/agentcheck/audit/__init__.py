@@ -137,7 +137,7 @@ class Audit:
             why = str(error).replace(str(path), label)
             return File(label, BROKEN if resembles(path) else SKIPPED, why)
         traffic = Traffic()
-        recording = self._recording(label, list(_steps(cassette, traffic)))
+        recording = self._recording(label, list(steps(cassette, traffic)))
         traffic.formats = count_runs(recording.runs)
         notes = tuple(note.replace(str(path), label) for note in cassette.warnings)
         if not recording.runs:
@@ -146,12 +146,13 @@ class Audit:
         rulings = [ruling(check, recording) for check in self.checks if "W" in check.kinds and not check.together]
         return File(label, JUDGED, "", notes, traffic, len(recording.runs), rulings)
 
-    def _recording(self, label: str, steps: list[Step]) -> Recording:
-        runs = sessions(steps)
+    def _recording(self, label: str, found: list[Step]) -> Recording:
+        runs = sessions(found)
         return Recording(label, runs, not indistinct(runs), self.limits)
 
 
-def _steps(cassette: Cassette, traffic: Traffic) -> Iterator[Step]:
+def steps(cassette: Cassette, traffic: Traffic) -> Iterator[Step]:
+    """The calls of models in a recording; the traffic takes in what is none, and what cannot be read."""
     for number, exchange in enumerate(cassette.exchanges, 1):
         dialect = dialect_of(exchange.request)
         if dialect is None:

@@ -71,7 +71,7 @@ class Recording:
         """
         place = None if index is None else place_of(step, index)
         pointer = {"recording": self.label, "interaction": step.number}
-        if isinstance(place, Message):
+        if isinstance(place, Place):
             pointer["message"] = place.number
         self._cite(pointer, "" if place is None else f", {place}", about)
         return message
@@ -91,7 +91,7 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class Place:
     """A place in the array of messages, counted from 1."""
 
     number: int
@@ -100,7 +100,7 @@ class Message:
         return f"message {self.number}"
 
 
-def place_of(step: Step, index: int) -> "Message | str":
+def place_of(step: Step, index: int) -> "Place | str":
     """Where a message of the canonical request stands in the raw one: formats group and part messages differently."""
     body, array = step.exchange.request.json(), step.dialect.array
     raw = body.get(array)
@@ -110,8 +110,8 @@ def place_of(step: Step, index: int) -> "Message | str":
         return "the system prompt"
     for count in range(1, len(raw) + 1):
         if index < _parsed(step, {**body, array: raw[:count]}):
-            return Message(count)
-    return Message(index + 1)
+            return Place(count)
+    return Place(index + 1)
 
 
 def _parsed(step: Step, body: Mapping[str, Any]) -> int:
