@@ -66,7 +66,7 @@ def _choice(step: Step) -> dict[str, Any]:
 def _loaded(step: Step) -> list[str]:
     """What the model itself asked for: a tool that it loads by name comes with a word."""
     decision = step.decision
-    return [] if decision is None else [decision.text, *(f"{c.name} {c.arguments}" for c in decision.calls)]
+    return [] if decision is None else [decision.text, *(call.arguments for call in decision.calls)]
 
 
 def _names(name: str, text: str) -> bool:
