@@ -6,25 +6,28 @@ from collections.abc import Iterator
 from typing import Any
 
 import boto3
+import httpx2
 import pytest
+from anthropic import AnthropicBedrock
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from decisions import decisions, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sdks import cut
+from sdks import cut, transport
 
-from agentcheck.dialects import bedrock_converse, bedrock_invoke, dialect_of, eventstream
+from agentcheck.dialects import bedrock, bedrock_converse, bedrock_invoke, dialect_of, eventstream, unread
 from agentcheck.dialects.eventstream import Frame
 from agentcheck.messages import Decision, Message, Request, ToolCall
 from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, json_bytes
 
 MODEL = "anthropic.claude-sonnet-4-5-v1:0"
+NOVA = "us.amazon.nova-lite-v1:0"
 
 
-def asked(dialect: Any = bedrock_converse, stream: bool = False) -> Request:
-    return Request(dialect.name, (Message("user", "hi"),), settings={"model": MODEL}, stream=stream)
+def asked(dialect: Any = bedrock_converse, stream: bool = False, model: str = MODEL) -> Request:
+    return Request(dialect.name, (Message("user", "hi"),), settings={"model": model}, stream=stream)
 
 
 class Raw(io.BytesIO):
@@ -59,7 +62,10 @@ def said_by_sdk(reply: WireReply, *, stream: bool, size: int = 0) -> Decision:
     client = client_of(reply, size=size)
     if stream:
         return _heard(client.converse_stream(**CONVERSE)["stream"])
-    answer = client.converse(**CONVERSE)
+    return _whole(client.converse(**CONVERSE))
+
+
+def _whole(answer: dict[str, Any]) -> Decision:
     blocks = answer["output"]["message"]["content"]
     uses = [b["toolUse"] for b in blocks if "toolUse" in b]
     calls = [ToolCall(u["name"], json.dumps(u["input"]), u["toolUseId"]) for u in uses]
@@ -85,10 +91,12 @@ def _finish(reason: str) -> str:
     return {"end_turn": "stop", "tool_use": "calls"}[reason]
 
 
-@pytest.mark.parametrize("dialect", [bedrock_converse, bedrock_invoke], ids=lambda d: d.name)
+@pytest.mark.parametrize(
+    ("dialect", "model"), [(bedrock_converse, MODEL), (bedrock_invoke, MODEL), (bedrock_invoke, NOVA)]
+)
 @given(decision=decisions(), stream=st.booleans())
-def test_what_is_written_is_read_back(dialect, decision, stream):
-    said = dialect.parse_reply(dialect.reply(decision, asked(dialect, stream)))
+def test_what_is_written_is_read_back(dialect, model, decision, stream):
+    said = dialect.parse_reply(dialect.reply(decision, asked(dialect, stream, model)))
     assert plain(said) == plain(decision)
     assert [c.id for c in said.calls] == [c.id for c in decision.calls]
 
@@ -101,15 +109,54 @@ def test_boto3_reads_the_same_decision(decision, stream, size):
     assert [c.id for c in said.calls] == [c.id for c in decision.calls]
 
 
-@settings(max_examples=10, deadline=None)
-@given(decision=decisions())
-def test_boto3_hands_out_the_events_of_an_invoked_model(decision):
-    reply = bedrock_invoke.reply(decision, asked(bedrock_invoke, stream=True))
-    stream = client_of(reply, size=7).invoke_model_with_response_stream(modelId=MODEL, body=b"{}")["body"]
-    payloads = [json.loads(event["chunk"]["bytes"]) for event in stream]
-    assert payloads[-1]["type"] == "message_stop"
-    said = "".join(p["delta"].get("text", "") for p in payloads if p["type"] == "content_block_delta")
-    assert said == decision.text
+def invoked(reply: WireReply, *, stream: bool, model: str = MODEL) -> list[dict[str, Any]]:
+    """What boto3 hands out of an invoked model: one object, or one per event."""
+    client = client_of(reply, size=7)
+    if not stream:
+        return [json.loads(client.invoke_model(modelId=model, body=b"{}")["body"].read())]
+    events = client.invoke_model_with_response_stream(modelId=model, body=b"{}")["body"]
+    return [json.loads(event["chunk"]["bytes"]) for event in events]
+
+
+def said_by_anthropic(reply: WireReply, *, stream: bool, size: int = 0, seen: list[Any] | None = None) -> Decision:
+    """The decision as a user of Anthropic's SDK for Bedrock gets it."""
+    http = httpx2.Client(transport=transport(httpx2, reply, size=size, seen=seen))
+    keys = {"aws_access_key": "x", "aws_secret_key": "x", "aws_region": "us-east-1"}
+    client = AnthropicBedrock(max_retries=0, http_client=http, **keys)
+    arguments: dict[str, Any] = {"model": MODEL, "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    if stream:
+        with client.messages.stream(**arguments) as events:
+            message = events.get_final_message()
+    else:
+        message = client.messages.create(**arguments)
+    calls = [ToolCall(b.name, json.dumps(b.input), b.id) for b in message.content if b.type == "tool_use"]
+    text = "".join(b.text for b in message.content if b.type == "text")
+    return Decision(text, tuple(calls), _finish(str(message.stop_reason)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(decision=decisions(), stream=st.booleans(), size=st.sampled_from([0, 1, 7, -1]))
+def test_anthropics_sdk_for_bedrock_reads_the_same_decision(decision, stream, size):
+    seen: list[Any] = []
+    reply = bedrock_invoke.reply(decision, asked(bedrock_invoke, stream))
+    said = said_by_anthropic(reply, stream=stream, size=size, seen=seen)
+    assert plain(said) == plain(decision)
+    assert [c.id for c in said.calls] == [c.id for c in decision.calls]
+    request = WireRequest("POST", str(seen[0].url), {}, seen[0].content)
+    assert dialect_of(request) is bedrock_invoke
+    read = bedrock_invoke.parse(request)
+    assert (read.stream, read.settings["model"], read.messages) == (stream, MODEL, (Message("user", "hi"),))
+
+
+@settings(max_examples=15, deadline=None)
+@given(decision=decisions(), stream=st.booleans())
+def test_boto3_hands_out_what_nova_says_as_converse_says_it(decision, stream):
+    payloads = invoked(bedrock_invoke.reply(decision, asked(bedrock_invoke, stream, NOVA)), stream=stream, model=NOVA)
+    if stream:
+        assert plain(_heard(payloads)) == plain(decision)
+        assert list(payloads[-2]) == ["messageStop"]
+    else:
+        assert plain(_whole(payloads[0])) == plain(decision)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +235,125 @@ def test_what_boto3_sends_is_read():
     )
     assert request.settings["model"] == MODEL
     assert [(t.name, t.parameters) for t in request.tools] == [("deploy", {"type": "object"})]
+
+
+def of(content: list[dict[str, Any]], role: str = "user", **more: Any) -> Request:
+    body = {"messages": [{"role": role, "content": content}], **more}
+    return bedrock_converse.parse(WireRequest("POST", f"http://x/model/{MODEL}/converse", {}, json_bytes(body)))
+
+
+def test_results_come_one_by_one_before_what_is_said_beside_them():
+    texts = [{"text": "two"}, {"image": {"format": "png"}}]
+    results = [{"toolResult": {"toolUseId": f"t{n}", "content": texts[: n + 1]}} for n in range(2)]
+    assert of([{"text": "see"}, *results]).messages == (
+        Message("tool", "two", (), "t0"),
+        Message("tool", 'two\n{"image": {"format": "png"}}', (), "t1"),
+        Message("user", "see"),
+    )
+
+
+def test_what_the_provider_runs_itself_is_no_call_for_the_agent():
+    use = {"toolUse": {"toolUseId": "s1", "name": "nova_grounding", "input": {"q": 1}, "type": "server_tool_use"}}
+    result = {"toolResult": {"toolUseId": "s1", "content": [{"text": "found"}], "type": "nova_grounding_result"}}
+    asked_for = of(
+        [use, result, {"text": "So."}], "assistant", toolConfig={"tools": [{"systemTool": {"name": "nova_grounding"}}]}
+    )
+    (message,) = asked_for.messages
+    assert message.calls == ()
+    assert all(part in message.text for part in ("nova_grounding", "found", "So."))
+    assert [(t.name, t.hosted) for t in asked_for.tools] == [("nova_grounding", True)]
+    body = {
+        "output": {"message": {"role": "assistant", "content": [use, result, {"text": "So."}]}},
+        "stopReason": "end_turn",
+    }
+    assert bedrock_converse.parse_reply(WireReply(200, {}, (json_bytes(body),))) == Decision("So.")
+
+
+def test_a_hosted_call_in_a_stream_is_no_call_either():
+    start = {"toolUseId": "s1", "name": "nova_grounding", "type": "server_tool_use"}
+    frames = [
+        bedrock.event("contentBlockStart", {"start": {"toolUse": start}, "contentBlockIndex": 0}),
+        bedrock.event("contentBlockDelta", {"delta": {"toolUse": {"input": "{}"}}, "contentBlockIndex": 0}),
+        bedrock.event("contentBlockDelta", {"delta": {"reasoningContent": {"text": "hm"}}, "contentBlockIndex": 1}),
+        bedrock.event("contentBlockDelta", {"delta": {"text": "So."}, "contentBlockIndex": 2}),
+        bedrock.event("messageStop", {"stopReason": "end_turn"}),
+    ]
+    assert bedrock_converse.parse_reply(bedrock.stream(frames)) == Decision("So.")
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        ({"auto": {}}, "auto"),
+        ({"any": {}}, "required"),
+        ({"tool": {"name": "deploy"}}, {"type": "tool", "name": "deploy"}),
+        ({}, None),
+    ],
+)
+def test_what_must_be_called_is_said_as_elsewhere(choice, said):
+    assert of([{"text": "go"}], toolConfig={"tools": [], "toolChoice": choice}).settings.get("tool_choice") == said
+
+
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [
+        ("stop_sequence", "stop"),
+        ("model_context_window_exceeded", "length"),
+        ("guardrail_intervened", "filter"),
+        ("malformed_tool_use", "unknown"),
+        ("malformed_model_output", "unknown"),
+    ],
+)
+def test_reasons_of_bedrocks_own(reason, finish):
+    body = {"output": {"message": {"role": "assistant", "content": [{"text": "a"}]}}, "stopReason": reason}
+    assert bedrock_converse.parse_reply(WireReply(200, {}, (json_bytes(body),))) == Decision("a", (), finish)
+    frames = [bedrock.event("messageStop", {"stopReason": reason})]
+    assert bedrock_converse.parse_reply(bedrock.stream(frames)).finish == finish
+
+
+def test_a_reply_without_a_reason_is_no_reply():
+    body = {"output": {"message": {"role": "assistant", "content": [{"text": "a"}]}}}
+    with pytest.raises(WireError, match="stopReason"):
+        bedrock_converse.parse_reply(WireReply(200, {}, (json_bytes(body),)))
+
+
+@pytest.mark.parametrize("schema", ['{"type": "object"}', {"type": "object"}])
+def test_the_schema_of_a_reply_is_read_as_text_and_as_an_object(schema):
+    form = {"type": "json_schema", "structure": {"jsonSchema": {"schema": schema, "name": "x"}}}
+    assert of([{"text": "go"}], outputConfig={"textFormat": form}).schema == {"type": "object"}
+
+
+def test_novas_requests_to_an_invoked_model_are_read():
+    body = {
+        "schemaVersion": "messages-v1",
+        "system": [{"text": "You deploy."}],
+        "messages": [{"role": "user", "content": [{"text": "go"}]}],
+        "toolConfig": {"tools": [{"toolSpec": {"name": "deploy", "inputSchema": {"json": {"type": "object"}}}}]},
+    }
+    request = WireRequest("POST", f"http://x/model/{NOVA}/invoke-with-response-stream", {}, json_bytes(body))
+    assert dialect_of(request) is bedrock_invoke
+    read = bedrock_invoke.parse(request)
+    assert [(m.role, m.text) for m in read.messages] == [("system", "You deploy."), ("user", "go")]
+    assert (read.stream, [t.name for t in read.tools], read.dialect) == (True, ["deploy"], "bedrock-invoke")
+
+
+def test_novas_requests_are_answered_in_novas_form_under_any_address():
+    """An address that is an ARN names no model."""
+    body = {"messages": [{"role": "user", "content": [{"text": "go"}]}], "toolConfig": {"tools": []}}
+    path = "http://x/model/arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aapplication-inference-profile%2Fab/invoke"
+    request = bedrock_invoke.parse(WireRequest("POST", path, {}, json_bytes(body)))
+    assert json.loads(bedrock_invoke.reply(Decision("a"), request).body)["output"]["message"]["content"] == [
+        {"text": "a"}
+    ]
+
+
+@pytest.mark.parametrize(
+    "path", ["meta.llama3-70b-instruct-v1:0", "amazon.titan-text-express-v1", "mistral.mistral-7b"]
+)
+def test_bodies_of_other_families_are_named_and_not_judged(path):
+    request = WireRequest("POST", f"http://x/model/{path}/invoke", {}, json_bytes({"prompt": "hi", "inputText": "hi"}))
+    assert dialect_of(request) is None
+    assert "Bedrock" in str(unread(request.url))
 
 
 @pytest.mark.parametrize(

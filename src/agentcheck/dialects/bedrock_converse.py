@@ -5,7 +5,7 @@ Arguments are objects in JSON, and pieces of JSON text in a stream.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
@@ -29,7 +29,10 @@ from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.wire import WireError, WireReply, WireRequest, json_object
 
-__all__ = ["array", "failure", "messages_json", "name", "parse", "parse_reply", "recognises", "reply", "schema_error"]
+__all__ = [
+    "array", "decision_of", "events", "failure", "messages_json", "name", "parse", "parse_body", "parse_reply",
+    "read_events", "recognises", "reply", "schema_error", "whole",
+]  # fmt: skip
 
 name: Final = "bedrock-converse"
 array: Final = "messages"
@@ -42,6 +45,7 @@ _FINISH: Final = {
 _REASON: Final = {
     "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "content_filtered", "unknown": UNKNOWN,
 }  # fmt: skip
+_HOSTED: Final = "server_tool_use"  # the type of calls that the provider answers itself
 _APART: Final = frozenset({"messages", "system", "toolConfig"})
 
 
@@ -66,33 +70,47 @@ def messages_json(request: WireRequest) -> str:
 
 
 def parse(request: WireRequest) -> Request:
-    body, (model, method) = request.json(), bedrock.called(request) or ("", "converse")
+    model, method = bedrock.called(request) or ("", "converse")
+    return parse_body(request.json(), model, streams=method == "converse-stream")
+
+
+def parse_body(body: Mapping[str, Any], model: str, *, dialect: str = name, streams: bool = False) -> Request:
+    """A request of this form, wherever its body was sent to. Raises WireError."""
     tools = mapping(body.get("toolConfig"))
     settings = {key: value for key, value in body.items() if key not in _APART} | {"model": model}
-    settings |= {"toolChoice": tools["toolChoice"]} if "toolChoice" in tools else {}
+    settings |= {"tool_choice": choice} if (choice := _choice(mapping(tools.get("toolChoice")))) else {}
     system = text_of(body.get("system"))
     told = (Message("system", system),) if system else ()
     return Request(
-        dialect=name,
+        dialect=dialect,
         messages=(*told, *(m for item in objects(body, "messages", _HERE) for m in _messages(item))),
         tools=tuple(_tool(tool) for tool in objects(tools, "tools", _HERE) if "cachePoint" not in tool),
         settings=settings,
         schema=_schema(body),
-        stream=method == "converse-stream",
+        stream=streams,
     )
 
 
+def _choice(wanted: Mapping[str, Any]) -> Any:
+    """Whether a tool must be called, in the words of the other formats; None where nothing is said of it."""
+    if "tool" in wanted:
+        return {"type": "tool", "name": mapping(wanted["tool"]).get("name")}
+    return "required" if "any" in wanted else "auto" if "auto" in wanted else None
+
+
 def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
-    """Each result is a message of its own; what is said beside results comes after them."""
+    """Each result is a message of its own; what is said beside results comes after them.
+
+    Tools that run at the provider are called and answered in one message of the assistant's, as parts of it.
+    """
     role = item.get("role")
     if role not in ("user", "assistant"):
         raise WireError(f"a message has role {role!r}; the roles of {_HERE} are user and assistant")
     blocks = objects(item, "content", _HERE)
-    for block in blocks:
-        if isinstance(block.get("toolResult"), dict):
-            yield _result(block["toolResult"])
-    calls = tuple(_call(block["toolUse"]) for block in blocks if isinstance(block.get("toolUse"), dict))
-    rest = [block for block in blocks if not block.keys() & {"toolUse", "toolResult"}]
+    results = [block for block in blocks if role == "user" and isinstance(block.get("toolResult"), dict)]
+    yield from (_result(block["toolResult"]) for block in results)
+    calls = tuple(_calls(blocks))
+    rest = [block for block in blocks if block not in results and not _calls([block])]
     if rest or calls or not blocks:
         yield Message(str(role), text_of(rest), calls)
 
@@ -104,6 +122,11 @@ def _result(result: Mapping[str, Any]) -> Message:
         for p in (content if isinstance(content, list) else [content])
     ]
     return Message("tool", text_of(parts), (), str(result.get("toolUseId") or ""))
+
+
+def _calls(blocks: list[dict[str, Any]]) -> list[ToolCall]:
+    uses = (block["toolUse"] for block in blocks if isinstance(block.get("toolUse"), dict))
+    return [_call(use) for use in uses if use.get("type") != _HOSTED]
 
 
 def _call(use: Mapping[str, Any]) -> ToolCall:
@@ -133,23 +156,35 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 
 
 def reply(decision: Decision, request: Request) -> WireReply:
-    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
-    asked, answered = spending.sent(request), spending.said(decision)
-    used = {"inputTokens": asked, "outputTokens": answered, "totalTokens": asked + answered}
-    ended = {"usage": used, "metrics": {"latencyMs": 1}}
     if request.stream:
-        return bedrock.stream(bedrock.event(kind, payload) for kind, payload in _events(decision, finish, ended))
+        return bedrock.stream(bedrock.event(kind, payload) for kind, payload in events(decision, request))
+    return json_reply(200, whole(decision, request))
+
+
+def whole(decision: Decision, request: Request) -> dict[str, Any]:
+    """The object of a reply that comes at once. Raises Uncarriable."""
     said = [{"text": decision.text}] if decision.text or not decision.calls else []
     content = [*said, *({"toolUse": _use(c) | {"input": arguments_object(c.arguments, _HERE)}} for c in decision.calls)]
     message = {"role": "assistant", "content": content}
-    return json_reply(200, {"output": {"message": message}, "stopReason": finish, **ended})
+    return {"output": {"message": message}, "stopReason": _reason(decision), **_ended(decision, request)}
+
+
+def _reason(decision: Decision) -> str:
+    return _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+
+
+def _ended(decision: Decision, request: Request) -> dict[str, Any]:
+    asked, answered = spending.sent(request), spending.said(decision)
+    used = {"inputTokens": asked, "outputTokens": answered, "totalTokens": asked + answered}
+    return {"usage": used, "metrics": {"latencyMs": 1}}
 
 
 def _use(call: ToolCall) -> dict[str, Any]:
     return {"toolUseId": call.id or f"tooluse_{uuid4().hex[:24]}", "name": call.name}
 
 
-def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def events(decision: Decision, request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The kinds and payloads of a stream, in Bedrock's order."""
     yield "messageStart", {"role": "assistant"}
     at = {"contentBlockIndex": 0}
     if decision.text or not decision.calls:
@@ -162,8 +197,8 @@ def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[
         for piece in pieces(call.arguments):
             yield "contentBlockDelta", {"delta": {"toolUse": {"input": piece}}, **at}
         yield "contentBlockStop", at
-    yield "messageStop", {"stopReason": finish}
-    yield "metadata", ended
+    yield "messageStop", {"stopReason": _reason(decision)}
+    yield "metadata", _ended(decision, request)
 
 
 # --- replies: bytes to canonical -------------------------------------------------------
@@ -172,24 +207,29 @@ def _events(decision: Decision, finish: str, ended: dict[str, Any]) -> Iterator[
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:
-        return _streamed(reply)
-    body = json_object(reply.body, "the reply body")
+        return read_events(bedrock.events(reply))
+    return decision_of(json_object(reply.body, "the reply body"))
+
+
+def decision_of(body: Mapping[str, Any]) -> Decision:
+    """What a whole reply decided. Raises WireError."""
     message = mapping(body.get("output")).get("message")
-    if not isinstance(message, dict):
-        raise WireError(f"a reply of {_HERE} without a message: {brief(body)}")
+    if not isinstance(message, dict) or "stopReason" not in body:
+        raise WireError(f"a reply of {_HERE} without a message and a stopReason: {brief(body)}")
     blocks = objects(message, "content", _HERE)
-    calls = tuple(_call(block["toolUse"]) for block in blocks if isinstance(block.get("toolUse"), dict))
+    calls = tuple(_calls(blocks))
     text = "".join(str(block["text"]) for block in blocks if "text" in block)
     return Decision(text, calls, _finish(body.get("stopReason"), calls))
 
 
-def _streamed(reply: WireReply) -> Decision:
-    uses: dict[Any, dict[str, str]] = {}
+def read_events(events: Iterable[tuple[str, Mapping[str, Any]]]) -> Decision:
+    """What a stream of events decided. Raises WireError where it broke off."""
+    uses: dict[str, dict[str, str]] = {}
     text, reason = "", None
-    for kind, payload in bedrock.events(reply):
-        index, delta = payload.get("contentBlockIndex"), mapping(payload.get("delta"))
+    for kind, payload in events:
+        index, delta = str(payload.get("contentBlockIndex")), mapping(payload.get("delta"))
         if kind == "contentBlockStart" and (use := mapping(mapping(payload.get("start")).get("toolUse"))):
-            uses[index] = {"name": str(use.get("name")), "toolUseId": str(use.get("toolUseId")), "input": ""}
+            uses[index] = {**{k: str(v) for k, v in use.items()}, "input": ""}
         elif "toolUse" in delta and index in uses:
             uses[index]["input"] += str(mapping(delta["toolUse"]).get("input") or "")
         elif "text" in delta:
@@ -198,9 +238,9 @@ def _streamed(reply: WireReply) -> Decision:
             reason = str(payload.get("stopReason"))
     if reason is None:
         raise WireError("the stream ended before messageStop: it was cut off")
-    calls = tuple(map(_call, uses.values()))
+    calls = tuple(_calls([{"toolUse": use} for use in uses.values()]))
     return Decision(text, calls, _finish(reason, calls))
 
 
 def _finish(reason: Any, calls: tuple[ToolCall, ...]) -> str:
-    return spoken_finish(_FINISH.get(str(reason or "end_turn"), "unknown"), bool(calls))
+    return spoken_finish(_FINISH.get(str(reason), "unknown"), bool(calls))
