@@ -41,14 +41,16 @@ def heard_again(messages: Sequence[Message]) -> Iterator[int]:
     """Each message in which the history before it is there again: as one text, or from here on in a row."""
     indices = [index for index, message in enumerate(messages) if message.role != "system"]
     told = [messages[index] for index in indices]
+    before: set[str] = set()
     for place, index in enumerate(indices):
         in_a_row = place >= _BLOCK and told[place : place + _BLOCK] == told[:_BLOCK]
-        if in_a_row or _holds_all(told[place], told[:place]):
+        if in_a_row or _holds_all(told[place], before):
             yield index
+        if len(told[place].text) >= _TELLING:
+            before.add(told[place].text)
 
 
-def _holds_all(message: Message, earlier: Sequence[Message]) -> bool:
-    texts = {m.text for m in earlier if len(m.text) >= _TELLING}
+def _holds_all(message: Message, texts: set[str]) -> bool:
     return message.role != "assistant" and len(texts) >= _QUOTED and all(text in message.text for text in texts)
 
 
