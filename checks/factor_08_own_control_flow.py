@@ -4,7 +4,21 @@ from typing import Final
 
 from agentcheck.check import Severity, check
 from agentcheck.ending import cut_off, done_more_often, done_twice, unclear
-from agentcheck.faults import NO_FAULTS, CutStream, Faults, Http, LengthLimit, ModelFails, ModelFailure, Reset, TimesOut
+from agentcheck.faults import (
+    NO_FAULTS,
+    CutStream,
+    EmptyReply,
+    Faults,
+    Http,
+    LengthLimit,
+    ModelFails,
+    ModelFailure,
+    Refusal,
+    Reset,
+    StallStream,
+    TimesOut,
+    UnknownFinish,
+)
 from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.habits import cut_in_a_text, quiet, restless
 from agentcheck.lab import Lab, Run, Stop
@@ -65,6 +79,15 @@ def _insist_on_loop(lab: Lab, run: Run) -> None:
         )
 
 
+_NAMES = {
+    TimesOut: "time-out",
+    StallStream: "a stream that stalls",
+    EmptyReply: "an empty reply",
+    Refusal: "a refusal",
+    UnknownFinish: "an unknown reason to finish",
+}
+
+
 @check(
     "F08-model-outage-is-survived",
     Severity.MUST,
@@ -73,30 +96,26 @@ def _insist_on_loop(lab: Lab, run: Run) -> None:
     failure="a model that does not answer loses the run",
     remedy="catch failures of the model, wait, try again a bounded number of times, then end with a result or an "
     "exception that says what happened; a host saves before it gives up",
-    reaches="a model that fails after a tool has run: HTTP 429, 500, 529, a time-out, a dropped connection",
+    reaches="a model that fails after a tool has run: HTTP 429, 500, 529, a time-out, a dropped or stalled connection, "
+    "an empty reply, a refusal, an unknown reason to finish",
 )
 def model_outage_is_survived(lab: Lab) -> None:
     """Providers have bad hours; a run that dies then has done half a job, and nobody knows which half."""
-    dropped = CutStream() if any(e.request.stream for e in lab.happy().requests()) else Reset()
-    for how in (Http(429), Http(529), TimesOut(), dropped):
+    streams = any(e.request.stream for e in lab.happy().requests())
+    dropped: list[ModelFailure] = [CutStream(), StallStream()] if streams else [Reset()]
+    for how in (Http(429), Http(529), TimesOut(), *dropped, EmptyReply(), Refusal(), UnknownFinish()):
         run = lab.run(lab.call(), faults=ModelFails(how, times=None, after=1))
         run.reach("tool_called", why="no tool had run when the model failed")
         when = f"after the model failed for good ({_named(how)})"
         _insist_on_survival(lab, run, when)
         lost = _lost(lab, run)
         assert lost is None, lab.seen(f"{when} {lost}", run.finished)
-    run = lab.run(lab.call(), lab.call(), faults=_bad_hour(dropped))
+    run = lab.run(lab.call(), lab.call(), faults=_bad_hour(dropped[0]))
     _insist_on_survival(lab, run, "while the model failed now and then")
 
 
 def _named(how: ModelFailure) -> str:
-    return (
-        f"HTTP {how.status}"
-        if isinstance(how, Http)
-        else "time-out"
-        if isinstance(how, TimesOut)
-        else "connection lost"
-    )
+    return f"HTTP {how.status}" if isinstance(how, Http) else _NAMES.get(type(how), "connection lost")
 
 
 def _bad_hour(dropped: ModelFailure) -> Faults:

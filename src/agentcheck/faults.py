@@ -64,8 +64,40 @@ class LengthLimit:
     missing: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StallStream:
+    """The model's reply stops in the middle, and nothing more ever comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyReply:
+    """The model says nothing and calls nothing, and ends as if that were an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The provider's filter stops the model: a refusal takes the place of its decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownFinish:
+    """The reply ends for a reason that no client has heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class SameIds:
+    """Two calls of one reply have the same id."""
+
+
+@dataclass(frozen=True, slots=True)
+class DoubleEncoded:
+    """The arguments of each call are a JSON string inside a JSON string."""
+
+
 ToolFailure: TypeAlias = Raises | Http | Reset | Hangs | TimesOut | Returns
-ModelFailure: TypeAlias = Http | Reset | TimesOut | CutStream | LengthLimit
+Broken: TypeAlias = Http | Reset | TimesOut | CutStream | StallStream
+Spoilt: TypeAlias = LengthLimit | EmptyReply | Refusal | UnknownFinish | SameIds | DoubleEncoded
+ModelFailure: TypeAlias = Broken | Spoilt
 
 
 class _Combines:

@@ -25,6 +25,7 @@ from agentcheck.instructions import DEFAULT_TASK
 from agentcheck.meeting import Meeting
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
+from agentcheck.model_habits import Habitual
 from agentcheck.offers import Offers
 from agentcheck.plan import ELSEWHERE, HERE, Plan, Run
 from agentcheck.process import Machine
@@ -429,6 +430,8 @@ class Lab(Offers):
         undisturbed = replace(plan, context=False, watch=False) == self._plan((), {})
         if undisturbed and self._live is not None:
             return self._live()
+        if plan.habit is not None:
+            return Habitual(self._script(plan), plan.habit)
         if not undisturbed or self._cassette is None:
             return self._script(plan)
         if self.kind == "R":

@@ -1,27 +1,21 @@
 """The model: each request recorded, then a decision, recorded bytes, or a failure in the provider's own words."""
 
 import base64
-import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from agentcheck.conditions import CutOff
 from agentcheck.dialects import dialect_of
-from agentcheck.faults import (
-    CutStream,
-    Http,
-    LengthLimit,
-    ModelFails,
-    Reset,
-    TimesOut,
-)
+from agentcheck.faults import Broken, CutStream, EmptyReply, Http, ModelFails, Reset, Spoilt, StallStream, TimesOut
 from agentcheck.finding import HarnessError, NotApplicable, Untestable
-from agentcheck.messages import Decision, Request, ToolCall
+from agentcheck.messages import Decision, Request
 from agentcheck.model import Recited, Replay, Script, catalog, intent_call
+from agentcheck.replies import broken_off, carried, spoilt
 from agentcheck.tool_side import ToolSide
 from agentcheck.trace import Event
 from agentcheck.wire import Dialect, Uncarriable, WireError, WireReply, WireRequest
 
+_BROKEN: Final = {Reset: "reset", TimesOut: "timeout", CutStream: "cut", StallStream: "stall"}
 MORE_THAN_ENOUGH = 50  # model calls beyond the bound after which a run is cut off
 
 
@@ -96,8 +90,11 @@ class ModelSide(ToolSide):
         try:
             return dialect.reply(decision, request)
         except Uncarriable as error:
-            self.problem = NotApplicable(str(error))
-            raise CutOff(self.problem.message) from None
+            raise self._unsayable(error) from None
+
+    def _unsayable(self, error: Uncarriable) -> CutOff:
+        self.problem = NotApplicable(str(error))
+        return CutOff(self.problem.message)
 
     def _insist_on_bound_tools(self, decision: Decision) -> None:
         """No decision leaves that could make a real tool run. Raises CutOff."""
@@ -150,19 +147,30 @@ class ModelSide(ToolSide):
         if isinstance(how, Http):
             self.answered(asked, "model_failed", failure=f"HTTP {how.status}", retry_after=how.retry_after)
             return _sent(dialect.failure(how.status, how.body or f"HTTP {how.status}", retry_after=how.retry_after))
-        if isinstance(how, LengthLimit):
-            cut = cut_short(self.lost_reply(asked, request, again=False), how.missing)
-            reply, cut = _cut_reply(cut, dialect, request)
-            self.decided(asked, request, cut)
-            return _sent(reply)
-        broken = {Reset: "reset", TimesOut: "timeout", CutStream: "cut"}[type(how)]
+        if isinstance(how, (Reset, TimesOut, CutStream, StallStream)):
+            return self._lost(how, dialect, request, asked)
+        return self._spoilt_reply(how, dialect, request, asked)
+
+    def _spoilt_reply(self, how: Spoilt, dialect: Dialect, request: Request, asked: Event) -> dict[str, Any]:
+        """A whole reply that is not what the agent hopes for."""
+        decision = spoilt(self.lost_reply(asked, request, again=isinstance(how, EmptyReply)), how)
+        try:
+            reply, said = carried(decision, dialect, request)
+        except Uncarriable as error:
+            raise self._unsayable(error) from None
+        self.decided(asked, request, said)
+        return _sent(reply)
+
+    def _lost(self, how: Broken, dialect: Dialect, request: Request, asked: Event) -> dict[str, Any]:
+        """A reply that does not arrive, or not whole."""
+        broken = _BROKEN[type(how)]
         self.answered(asked, "model_failed", failure=broken)
-        if broken != "cut":
+        if broken not in ("cut", "stall"):
             return {"do": "reply", "broken": broken}
-        whole = dialect.reply(self.lost_reply(asked, request, again=True), request)
-        half = max(1, len(whole.chunks) // 2) if len(whole.chunks) > 1 else 0
-        chunks = whole.chunks[:half] or (whole.body[: len(whole.body) // 2],)
-        return _sent(WireReply(whole.status, whole.headers, chunks)) | {"broken": "cut"}
+        try:
+            return _sent(broken_off(self.lost_reply(asked, request, again=True), dialect, request)) | {"broken": broken}
+        except Uncarriable as error:
+            raise self._unsayable(error) from None
 
     def lost_reply(self, asked: Event, request: Request, *, again: bool) -> Decision:
         """The reply that does not arrive whole; `again`: the model makes it anew at the next request."""
@@ -175,44 +183,6 @@ class ModelSide(ToolSide):
         self.answered(asked, "model_reply", n=asked["n"], decision=decision)
         for call in intent_call(decision, request, self.scenario):
             self._open.append({"session": asked.session, "call": call, "seq": len(self.trace) - 1})
-
-
-def cut_short(decision: Decision, missing: int | None = None) -> Decision:
-    """The same reply as it looks when the length limit cuts it off inside the last call, or the text."""
-    if not decision.calls:
-        return Decision(decision.text[: -missing if missing else len(decision.text) // 2], (), "length")
-    last = decision.calls[-1]
-    half = last.arguments[: -missing if missing else max(1, len(last.arguments) * 2 // 3)]
-    if _parses(half):
-        half = half[:-1]
-    return Decision(decision.text, (*decision.calls[:-1], ToolCall(last.name, half, last.id)), "length")
-
-
-def _cut_reply(cut: Decision, dialect: Dialect, request: Request) -> tuple[WireReply, Decision]:
-    """A reply that was cut off. Where arguments are an object, providers send what they have of it, closed again."""
-    try:
-        return dialect.reply(cut, request), cut
-    except Uncarriable:
-        *whole, last = cut.calls
-        closed = Decision(cut.text, (*whole, ToolCall(last.name, closed_again(last.arguments), last.id)), cut.finish)
-        return dialect.reply(closed, request), closed
-
-
-def closed_again(half: str) -> str:
-    """An object that was cut off, as JSON again: with its last text cut, or without its last member."""
-    before, _, _ = half.rpartition(",")
-    for candidate in (f'{half}"}}', f"{half}}}", f"{before}}}"):
-        if _parses(candidate):
-            return candidate
-    return "{}"
-
-
-def _parses(text: str) -> bool:
-    try:
-        json.loads(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _sent(reply: WireReply) -> dict[str, Any]:

@@ -24,6 +24,7 @@ class Plan:
     turns: tuple[Turn, ...] | None = None
     then: Turn | None = None
     faults: Faults = NO_FAULTS
+    habit: str | None = None  # of the model, see agentcheck.model_habits
     returns: tuple[tuple[str, Any], ...] = ()
     humans: tuple[HumanPlan, ...] | Silence | None = None
     triggers: tuple[tuple[str, Any], ...] = ()

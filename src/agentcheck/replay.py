@@ -29,6 +29,7 @@ class Player:
         self._waiting: dict[Key, list[int]] = defaultdict(list)
         for number in reversed(range(len(self._exchanges))):
             self._waiting[self._key(self._exchanges[number].request)].append(number)
+        self._numbers = {id(exchange): number for number, exchange in enumerate(self._exchanges)}
         self._paths = {key[:2] for key in self._waiting}
         self._lock = threading.Lock()
 
@@ -43,6 +44,11 @@ class Player:
         with self._lock:
             waiting = self._waiting.get(key)
             return self._exchanges[waiting.pop()] if waiting else None
+
+    def put_back(self, exchange: Exchange) -> None:
+        """The reply of this exchange did not arrive: the next request like it gets it again."""
+        with self._lock:
+            self._waiting[self._key(exchange.request)].append(self._numbers[id(exchange)])
 
     def left(self) -> list[int]:
         """The numbers (from 0) of the recorded exchanges that no request has asked for."""

@@ -9,11 +9,11 @@ from agentcheck import framing
 from agentcheck.boundary import marker
 from agentcheck.conditions import CutOff
 from agentcheck.envelopes import carried
-from agentcheck.faults import Http, LengthLimit, ModelFails
+from agentcheck.faults import EmptyReply, Http, ModelFails, Spoilt
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
-from agentcheck.model_side import cut_short
 from agentcheck.process import Fork
 from agentcheck.reducer import Answer, to_data
+from agentcheck.replies import spoilt
 from agentcheck.wire import WireReply
 from agentcheck.world import World
 
@@ -163,9 +163,9 @@ class Driver:
 
     def _model_failed(self, fault: ModelFails, asked: Any, request: Request) -> dict[str, Any]:
         how = fault.how
-        if isinstance(how, LengthLimit):
-            cut = cut_short(self.world.lost_reply(asked, request, again=False), how.missing)
-            return self._replied(_with_ids(cut, asked["n"], self.session), asked, request)
+        if isinstance(how, Spoilt):
+            decision = spoilt(self.world.lost_reply(asked, request, again=isinstance(how, EmptyReply)), how)
+            return self._replied(_with_ids(decision, asked["n"], self.session), asked, request)
         failure = f"HTTP {how.status}" if isinstance(how, Http) else type(how).__name__
         self.world.answered(asked, "model_failed", failure=failure, retry_after=getattr(how, "retry_after", None))
         status = how.status if isinstance(how, Http) else None

@@ -13,6 +13,7 @@ from agentcheck.cli.errors import UserError
 from agentcheck.gateway import Answering, Gateway, GatewayError, Passed, Played, Scripted
 from agentcheck.live import Live
 from agentcheck.model import Script
+from agentcheck.model_habits import HABITS, Habitual
 from agentcheck.scenario import Scenario, ScenarioError
 from agentcheck.trace import Trace
 from agentcheck.wire import CassetteError
@@ -26,6 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--script", metavar="FILE", type=Path, help="answer with the decisions of this scenario (TOML)")
     source.add_argument("--upstream", metavar="URL", help="pass requests on to the model, or proxy, at this base URL")
     parser.add_argument("--record", metavar="FILE", type=Path, help="with --upstream: write all exchanges down")
+    parser.add_argument("--habit", choices=tuple(HABITS), help="with --script: the model has this habit")
     parser.add_argument("--port", type=int, default=0, help="the port on 127.0.0.1; left out: a free one")
     parser.add_argument(
         "--trace", metavar="FILE", type=Path, help="write what crosses as a trace, for `agentcheck show`"
@@ -36,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
     """Serves until it is interrupted; 1 where a request had no answer."""
     if options.record and not options.upstream:
         raise UserError("--record needs --upstream: only what a live model says can be recorded")
+    if options.habit and not options.script:
+        raise UserError("--habit needs --script: a recording and a live model have habits of their own")
     try:
         with _answering(options) as answering, _serving(options, answering) as gateway:
             print("\n".join(f"export {name}={value}" for name, value in gateway.environment().items()), flush=True)
@@ -57,7 +61,8 @@ def _answering(options: argparse.Namespace) -> Iterator[Answering]:
         yield Played(Cassette.read(options.cassette).player())
     elif options.script:
         scenario = Scenario.read(options.script)
-        yield Scripted(Script(scenario.turns, scenario))
+        script = Script(scenario.turns, scenario)
+        yield Scripted(Habitual(script, options.habit) if options.habit else script)
     else:
         with Live(options.upstream, timeout=PATIENCE) as live:
             yield Passed(live, _begun(options))

@@ -1,6 +1,7 @@
 """A loopback server that plays the model to any process in any language, and writes down what crosses."""
 
 from agentcheck.gateway.answering import Answer, Answering, Passed, Played, Scripted
+from agentcheck.gateway.faulty import Faulty
 from agentcheck.gateway.server import Gateway, GatewayError
 
-__all__ = ["Answer", "Answering", "Gateway", "GatewayError", "Passed", "Played", "Scripted"]
+__all__ = ["Answer", "Answering", "Faulty", "Gateway", "GatewayError", "Passed", "Played", "Scripted"]

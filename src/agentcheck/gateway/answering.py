@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, Protocol
 
 from agentcheck.cassette import Cassette
@@ -12,6 +13,7 @@ from agentcheck.gateway.sockets import SocketFault
 from agentcheck.live import Live, LiveError
 from agentcheck.messages import Decision, Request
 from agentcheck.model import Script
+from agentcheck.model_habits import Habitual
 from agentcheck.replay import Player
 from agentcheck.wire import Dialect, Uncarriable, WireError, WireReply, WireRequest
 
@@ -35,8 +37,10 @@ class Answer:
     miss: str = ""
     side: str = ""
     fault: SocketFault | None = None
+    why: str = ""  # the fault of the model that this answer is, in words
     live: bool = False  # pieces come as the model sends them: each may block
     done: Callable[[], None] = lambda: None
+    lost: Callable[[], None] = lambda: None  # called where it did not arrive whole: the next try gets it again
 
 
 class Answering(Protocol):
@@ -50,8 +54,8 @@ class Answering(Protocol):
 def whole(reply: WireReply, request: Request | None = None, **more: Any) -> AbstractContextManager[Answer]:
     """An answer of which all pieces are at hand."""
     decision, failure = _read(reply, request)
-    known = {"decision": decision, "failure": failure, **more}
-    return nullcontext(Answer(reply.status, reply.headers, iter(reply.chunks), request, **known))
+    known = {"request": request, "decision": decision, "failure": failure, **more}
+    return nullcontext(Answer(reply.status, reply.headers, iter(reply.chunks), **known))
 
 
 def _read(reply: WireReply, request: Request | None) -> tuple[Decision | None, str]:
@@ -93,16 +97,16 @@ class Played:
     def __call__(self, wire: WireRequest) -> AbstractContextManager[Answer]:
         exchange = self.player.exchange(wire)
         if exchange is not None:
-            return whole(exchange.reply, parsed(wire))
+            return whole(exchange.reply, parsed(wire), lost=partial(self.player.put_back, exchange))
         side = None if dialect_of(wire) else side_reply(wire)
         return whole(side[1], side=side[0]) if side else missed(wire, self.player.nearest(wire))
 
 
 @dataclass
 class Scripted:
-    """Plays the decisions of a script, in whatever format a request has. Each connection is of one session."""
+    """Plays the decisions of a script, in whatever format a request has; the script may have a habit."""
 
-    script: Script
+    script: Script | Habitual
     quick: bool = True
     session: str = "main"
 
@@ -115,7 +119,10 @@ class Scripted:
             return whole(side[1], side=side[0]) if side else missed(wire, f"{wire.method} {wire.path} is {why}")
         try:
             request = dialect.parse(wire)
-            return whole(dialect.reply(self.script.reply(self.session, request, wire), request), request)
+            decision = self.script.reply(self.session, request, wire)
+            assert isinstance(decision, Decision), "a script always decides"
+            reply = dialect.reply(decision, request)
+            return whole(reply, request, lost=partial(self.script.take_back, self.session))
         except Uncarriable as error:
             return missed(wire, f"the script's next decision cannot be said in this format: {error}")
         except WireError as error:

@@ -118,6 +118,8 @@ class App:
             number = self._asked
             raw = {"method": wire.method, "url": wire.url, "headers": _kept(wire.headers), "body": _text(wire.body)}
             self._trace.append("model_request", n=number, request=answer.request, raw=raw)
+            if answer.why:
+                self._trace.append("fault_fired", fault=answer.why)
             self._say(number, answer)
         return number
 
@@ -166,10 +168,11 @@ class _Sender:
         self._scope, self._receive, self._send = scope, receive, send
 
     async def run(self) -> None:
-        if self.fault is not None:
+        if self.fault is not None and not self.answer.why:
             self.app.fired(self.fault)
         if isinstance(self.fault, Resets) and self.fault.after is None:
             transport_of(self._scope["client"]).reset()
+            self.answer.lost()
             return
         if isinstance(self.fault, SlowFirstByte):
             await self._wait(self.fault.seconds)
@@ -190,6 +193,7 @@ class _Sender:
             if upcoming is None and self.answer.live:  # on disk before the last piece goes out
                 await run_in_threadpool(self.app.replied, self.answer, sent)
             if await self._goes_wrong(len(sent) - 1, piece):
+                self.answer.lost()
                 return
             await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         if not await self._goes_wrong(len(sent), b""):

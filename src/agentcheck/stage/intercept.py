@@ -14,9 +14,11 @@ import json
 import logging
 import os
 import ssl
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
 _plain_init = http.client.HTTPConnection.__init__  # before vcrpy puts its own class there
 Ask = Callable[[str, str, dict[str, str], bytes], dict[str, Any]]  # method, url, headers, body -> the lab's reply
@@ -117,18 +119,43 @@ def _chunks(reply: dict[str, Any]) -> list[bytes]:
     return [base64.b64decode(chunk) for chunk in reply["chunks"]]
 
 
+# What a broken connection raises: beneath urllib3 and its kin, who make errors of their own of it; httpx; aiohttp.
+_BROKEN: Final = {
+    "refused": (ConnectionRefusedError, "ConnectError", "ClientConnectionError"),
+    "reset": (ConnectionResetError, "ReadError", "ClientOSError"),
+    "timeout": (TimeoutError, "ReadTimeout", "ServerTimeoutError"),
+    "cut": (ConnectionResetError, "RemoteProtocolError", "ClientPayloadError"),
+    "stall": (TimeoutError, "ReadTimeout", "ServerTimeoutError"),
+}
+_IN_BODY: Final = ("cut", "stall")  # some of the reply arrives before it breaks
+
+
 def _failure(reply: dict[str, Any], client: Any) -> Exception | None:
-    """The exception that stands for a broken connection; the client's own where we know the client."""
-    kinds = {
-        "refused": ("ConnectError", ConnectionRefusedError),
-        "reset": ("ReadError", ConnectionResetError),
-        "timeout": ("ReadTimeout", TimeoutError),
-    }
-    name, builtin = kinds.get(reply.get("broken") or "", (None, None))
-    if name is None or builtin is None:
+    """The exception that stands for a broken connection, of `client` (httpx or httpx2) where it is one of them."""
+    broken = reply.get("broken")
+    if broken is None or (client is not None and broken in _IN_BODY):
         return None
-    kind = getattr(client, name) if client else builtin
-    return kind(reply.get("why") or f"agentcheck: {reply['broken']}")
+    return _broken(reply, client)
+
+
+def _broken(reply: dict[str, Any], client: Any) -> Exception:
+    builtin, of_httpx, of_aiohttp = _BROKEN[reply["broken"]]
+    why = reply.get("why") or f"agentcheck: the connection to the model is broken ({reply['broken']})"
+    if client is not None:
+        return getattr(client, of_httpx)(why)  # type: ignore[no-any-return]
+    if _is_asked_by("vcr.stubs.aiohttp_stubs"):
+        return getattr(sys.modules["aiohttp"], of_aiohttp)(why)  # type: ignore[no-any-return]
+    return builtin(why)
+
+
+def _is_asked_by(module: str) -> bool:
+    """Whether this module is on the stack."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        if frame.f_globals.get("__name__") == module:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _transports(module: Any, ask: Ask) -> Iterator[tuple[Any, str, Any]]:
@@ -138,8 +165,8 @@ def _transports(module: Any, ask: Ask) -> Iterator[tuple[Any, str, Any]]:
 
         def __iter__(self) -> Iterator[bytes]:
             yield from _chunks(self.reply)
-            if self.reply.get("broken") == "cut":
-                raise module.ReadError("agentcheck: the connection was cut in the middle of the reply")
+            if self.reply.get("broken") in _IN_BODY:
+                raise _broken(self.reply, module)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             for chunk in self:
