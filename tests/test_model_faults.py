@@ -36,7 +36,7 @@ from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.model import Script
 from agentcheck.replies import broken_off, carried, spoilt
 from agentcheck.scenario import Call, Scenario, Turn, finish
-from agentcheck.wire import Uncarriable, WireError, WireReply
+from agentcheck.wire import Uncarriable, WireError
 
 DECISION = Decision("", (ToolCall("deploy", '{"tag": "v1.2.3", "environment": "production"}', "call_1"),), "calls")
 TOOL = ToolSpec("deploy", "Deploys.", {"type": "object", "properties": {"tag": {"type": "string"}}})
@@ -87,7 +87,7 @@ def test_a_spoilt_reply_says_in_every_format_what_went_wrong(dialect, stream, ho
             assert read.finish == "unknown"
 
 
-DEPLOY = ToolCall("deploy", json.dumps({"first": "v1.2.3" * 9, "last": "production" * 9}), "call_2")
+DEPLOY = ToolCall("deploy", '{"tag": "abcdefghijklmnopqrstuvwxyz"}', "call_2")
 BROKEN_OFF = {
     "a call": Decision("", (DEPLOY,), "calls"),
     "two calls": Decision("", (ToolCall("look", "{}", "call_1"), DEPLOY), "calls"),
@@ -105,11 +105,10 @@ def test_a_reply_breaks_off_inside_the_arguments_of_its_last_call(dialect, strea
     reply = broken_off(decision, dialect, replace(request, settings={**request.settings, "alt": alt}))
     with pytest.raises(WireError):
         dialect.parse_reply(reply)
-    arrived = _in_the_clear(reply.body)
-    assert '"deploy"' in arrived
-    assert '"last' not in arrived.rpartition("production")[2]
-    assert "first" in arrived.rpartition('"deploy"')[2] or len(re.findall("v1.2.3", arrived)) > 0
-    assert not arrived.rstrip('"\\}] \n').endswith("production" * 9)
+    before, call, arguments = _in_the_clear(reply.body).rpartition('"name":"deploy"')
+    assert call, before
+    assert "ab" in arguments
+    assert "yz" not in arguments
 
 
 def _in_the_clear(body: bytes) -> str:

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import accumulate
 
 from agentcheck.faults import DoubleEncoded, EmptyReply, LengthLimit, Refusal, SameIds, Spoilt, UnknownFinish
-from agentcheck.messages import Decision, Request, ToolCall
-from agentcheck.wire import Dialect, Uncarriable, WireReply
+from agentcheck.messages import Decision, Json, Request, ToolCall
+from agentcheck.wire import Dialect, Uncarriable, WireReply, json_bytes
 
 REFUSED = "I'm sorry, but I can't help with that."
 
@@ -86,22 +86,27 @@ def _inside_arguments(decision: Decision, whole: WireReply, dialect: Dialect, re
     bare = dialect.reply(replace(decision, calls=(*others, replace(last, arguments=""))), request)
     pieces = len(whole.chunks) - len(bare.chunks)  # that the arguments come in
     if pieces < 1:
-        return _behind_name(decision, whole.body)
+        return _in_one_piece(last, whole.body)
     alike = zip(whole.chunks, bare.chunks, strict=False)
     first = next((n for n, (a, b) in enumerate(alike) if len(a) != len(b)), len(bare.chunks) - 1)
     middle = first + pieces // 2
     return len(b"".join(whole.chunks[:middle])) + len(whole.chunks[middle]) // 2
 
 
-def _behind_name(decision: Decision, body: bytes) -> int | None:
-    """As above, where a call is in one piece: its arguments come after its name."""
-    last, end = decision.calls[-1], 0
-    for _ in [call for call in decision.calls if call.name == last.name]:
-        end = body.find(f'"{last.name}"'.encode(), end) + 1
-        if not end:
-            return None
-    begin = body.find(b":", end + len(last.name)) + 1
-    return min(begin + 1 + len(last.arguments.encode()) // 2, len(body) - 1) if begin else None
+def _in_one_piece(call: ToolCall, body: bytes) -> int | None:
+    """As above, where the arguments come in one piece, as a text or an object; of none, behind the call's name."""
+    value = call.parsed() if _parses(call.arguments) else None
+    forms = [json_bytes(call.arguments), *((json_bytes(value), _in_ascii(value)) if value else ())]
+    found, form = max((body.rfind(form), form) for form in forms)
+    if found < 0:
+        form = b'"name":' + json_bytes(call.name)
+        found = body.rfind(form)
+        return found + len(form) if found >= 0 else None
+    return found + len(form) // 2
+
+
+def _in_ascii(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _until(chunks: tuple[bytes, ...], place: int) -> tuple[bytes, ...]:
