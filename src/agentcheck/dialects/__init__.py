@@ -53,7 +53,8 @@ _UNREAD: Final = {
 # How method and path end of what clients ask beside their model calls.
 _SIDE: Final = {
     "a list of models": r"(GET|HEAD) .*/(models|foundation-models|tags|ps|version)(/[^:]*)?|/api/(show|pull)",
-    "a count of tokens": r"/(count_tokens|count-tokens|input_tokens|tokenize)|:(countTokens|computeTokens)",
+    "a count of tokens":
+        r"/(count_tokens|count-tokens(:rawPredict)?|input_tokens|tokenize)|:(countTokens|computeTokens)",
     "embeddings":
         r"/(embed|embeddings|embed-jobs)|:(embed|batchEmbed|asyncBatchEmbed)(Content|Contents|Text)"
         r"|/[^/]*embed[^/]*(/invoke|:predict)",

@@ -5,11 +5,14 @@ and pieces of JSON text in a stream: what is malformed can arrive in a stream on
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects.anthropic_schema import schema_error
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
@@ -21,14 +24,14 @@ from agentcheck.dialects.reading import (
     mapping,
     objects,
     pieces,
+    reason_for,
     refuse_failure,
     retry_header,
     spoken_finish,
     text_of,
 )
-from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
-from agentcheck.wire import WireError, WireReply, WireRequest, json_object, sse_events
+from agentcheck.wire import WireError, WireReply, WireRequest, header, json_object, sse_events
 
 __all__ = [
     "array", "decision_of", "events", "failure", "message", "messages_json", "name", "parse", "parse_body",
@@ -48,21 +51,25 @@ _REASON: Final = {
     "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "refusal", "unknown": UNKNOWN,
 }  # fmt: skip
 _ERRORS: Final = {
-    400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 404: "not_found_error",
-    413: "request_too_large", 429: "rate_limit_error", 529: "overloaded_error",
+    400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
+    404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error",
+    529: "overloaded_error",
 }  # fmt: skip
 _APART: Final = frozenset({"messages", "system", "tools", "stream"})
+_VERTEX: Final = re.compile(r"/models/(?!count-tokens:)(?P<model>[^/:]+):(?P<method>rawPredict|streamRawPredict)$")
 
 
 def recognises(request: WireRequest) -> bool:
-    path = request.path.rstrip("/")
-    if not path.endswith(("/messages", ":rawPredict", ":streamRawPredict")):
+    """On Vertex, models of other houses are called by the same methods: with bodies of other forms."""
+    vertex = _VERTEX.search(request.path)
+    if request.method.upper() != "POST" or not (vertex or request.path.rstrip("/").endswith("/messages")):
         return False
     try:
         body = request.json()
     except WireError:
         return False
-    return isinstance(body.get("messages"), list) and ("max_tokens" in body or "anthropic_version" in body)
+    ours = "anthropic_version" in body or bool(header(request.headers, "anthropic-version"))
+    return isinstance(body.get("messages"), list) and (ours or (vertex is None and "max_tokens" in body))
 
 
 def messages_json(request: WireRequest) -> str:
@@ -76,7 +83,10 @@ def messages_json(request: WireRequest) -> str:
 
 
 def parse(request: WireRequest) -> Request:
-    return parse_body(request.json(), streams=request.path.endswith(":streamRawPredict"))
+    body, vertex = request.json(), _VERTEX.search(request.path)
+    if vertex is None:
+        return parse_body(body)
+    return parse_body({"model": unquote(vertex["model"]), **body}, streams=vertex["method"] == "streamRawPredict")
 
 
 def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False) -> Request:
@@ -145,17 +155,27 @@ def reply(decision: Decision, request: Request) -> WireReply:
 
 def message(decision: Decision, request: Request, content: list[dict[str, Any]]) -> dict[str, Any]:
     """The whole message object with this content."""
-    finish = _REASON[spoken_finish(decision.finish, bool(decision.calls))]
+    reason = reason_for(decision, _REASON, _HERE)
     return {
         "id": f"msg_{uuid4().hex[:24]}",
         "type": "message",
         "role": "assistant",
         "model": str(request.settings.get("model", "")),
         "content": content,
-        "stop_reason": finish,
+        "stop_reason": reason,
         "stop_sequence": None,
-        "usage": {"input_tokens": spending.sent(request), "output_tokens": spending.said(decision)},
+        "stop_details": _refused(reason),
+        "usage": _usage(spending.sent(request), spending.said(decision)),
     }
+
+
+def _refused(reason: str) -> dict[str, Any] | None:
+    return {"type": "refusal", "category": None, "explanation": None} if reason == "refusal" else None
+
+
+def _usage(asked: int, answered: int) -> dict[str, int]:
+    cached = {"cache_creation_input_tokens": 0, "cache_read_input_tokens": 0}
+    return {"input_tokens": asked, **cached, "output_tokens": answered}
 
 
 def _spoken(decision: Decision) -> list[dict[str, Any]]:
@@ -170,14 +190,15 @@ def events(decision: Decision, request: Request) -> Iterator[dict[str, Any]]:
     """The events of a stream, in Anthropic's order."""
     whole = message(decision, request, [])
     used = whole["usage"]
-    yield {"type": "message_start", "message": whole | {"stop_reason": None, "usage": used | {"output_tokens": 1}}}
+    begun = {"stop_reason": None, "stop_details": None, "usage": used | {"output_tokens": 1}}
+    yield {"type": "message_start", "message": whole | begun}
     yield {"type": "ping"}
     for index, (block, deltas) in enumerate(_streamed(decision)):
         yield {"type": "content_block_start", "index": index, "content_block": block}
         yield from ({"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas)
         yield {"type": "content_block_stop", "index": index}
-    ended = {"stop_reason": whole["stop_reason"], "stop_sequence": None}
-    yield {"type": "message_delta", "delta": ended, "usage": {"output_tokens": used["output_tokens"]}}
+    ended = {key: whole[key] for key in ("stop_reason", "stop_sequence", "stop_details")}
+    yield {"type": "message_delta", "delta": ended, "usage": used}
     yield {"type": "message_stop"}
 
 
@@ -219,16 +240,19 @@ def decision_of(body: Mapping[str, Any]) -> Decision:
 
 def read_events(payloads: Iterator[dict[str, Any]]) -> Decision:
     """What a stream of events decided. Raises WireError where it broke off."""
-    blocks: dict[int, dict[str, Any]] = {}
+    blocks: dict[str, dict[str, Any]] = {}
     reason, ended = None, False
     for payload in payloads:
+        at = repr(payload.get("index", 0))
         match payload.get("type"):
             case "error":
                 raise WireError(f"the stream broke off with an error: {brief(payload.get('error'))}")
             case "content_block_start":
-                blocks[payload.get("index", 0)] = dict(mapping(payload.get("content_block"))) | {"pieces": ""}
+                blocks[at] = dict(mapping(payload.get("content_block"))) | {"pieces": ""}
+            case "content_block_delta" if at not in blocks:
+                raise WireError(f"the stream brings a piece of block {at}, which it never began")
             case "content_block_delta":
-                _add(blocks.setdefault(payload.get("index", 0), {"pieces": ""}), mapping(payload.get("delta")))
+                _add(blocks[at], mapping(payload.get("delta")))
             case "message_delta":
                 reason = mapping(payload.get("delta")).get("stop_reason") or reason
             case "message_stop":

@@ -7,6 +7,7 @@ sends those of MCP servers so) are called `namespace__name`, and answered with b
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any, Final
 from uuid import uuid4
@@ -22,12 +23,13 @@ from agentcheck.dialects.reading import (
     json_reply,
     mapping,
     objects,
-    pieces,
+    reason_for,
     refuse_failure,
     retry_header,
     spoken_finish,
     text_of,
 )
+from agentcheck.dialects.responses_events import ARGUMENTS, events
 from agentcheck.dialects.schema import json_schema_error as schema_error
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.wire import WireError, WireReply, WireRequest, json_object, sse_events
@@ -39,21 +41,28 @@ array: Final = "input"
 
 _HERE: Final = "OpenAI's Responses"
 _ROLES: Final = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-_APART: Final = frozenset({"input", "instructions", "tools", "stream"})
+_FORMS: Final = "agentcheck_call_forms"  # in settings: canonical name of a tool → what its call says of type and name
+_APART: Final = frozenset({"input", "instructions", "tools", "stream", _FORMS})
 _INCOMPLETE: Final = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "filter"}
-_REASON: Final = {"length": "max_output_tokens", "filter": "content_filter", "unknown": UNKNOWN}
+_REASON: Final = {
+    "stop": "", "calls": "", "length": "max_output_tokens", "filter": "content_filter", "unknown": UNKNOWN,
+}  # fmt: skip
 _ERRORS: Final = {401: "invalid_api_key", 429: "rate_limit_exceeded", 404: "model_not_found"}
-_CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
-_NAMESPACES: Final = "agentcheck_namespaces"  # in settings: canonical name of a tool → [namespace, name]
+_RESULTS: Final = ("function_call_output", "custom_tool_call_output")
+_FROM_USER: Final = ("_call_output", "_approval_response")  # how items of other tools end that the client answers
+_BRINGS_TOOLS: Final = ("additional_tools", "tool_search_output")
+_SPOKEN: Final = {"output_text": "text", "text": "text", "refusal": "refusal"}
 
 
 def recognises(request: WireRequest) -> bool:
+    """Also a call of a stored prompt, which may come without an input."""
     if not request.path.rstrip("/").endswith("/responses") or request.method.upper() != "POST":
         return False
     try:
-        return isinstance(request.json().get("input"), str | list)
+        body = request.json()
     except WireError:
         return False
+    return isinstance(body.get("input"), str | list) or isinstance(body.get("prompt"), dict)
 
 
 def messages_json(request: WireRequest) -> str:
@@ -69,16 +78,17 @@ def messages_json(request: WireRequest) -> str:
 def parse(request: WireRequest) -> Request:
     body = request.json()
     settings = {key: value for key, value in body.items() if key not in _APART}
-    tools, namespaces = _tools(body)
-    if namespaces:
-        settings[_NAMESPACES] = namespaces
+    items = _items(body)
+    offered = _offered(body, items)
+    if forms := {tool.name: form for tool, form in offered if form != _plain(tool.name)}:
+        settings[_FORMS] = forms
     instructions = text_of(body.get("instructions"))
     told = (Message("system", instructions),) if instructions else ()
     schema = mapping(mapping(body.get("text")).get("format")).get("schema")
     return Request(
         dialect=name,
-        messages=(*told, *map(_message, _items(body))),
-        tools=tools,
+        messages=(*told, *map(_message, items)),
+        tools=tuple(tool for tool, _ in offered),
         settings=settings,
         schema=schema if isinstance(schema, dict) else None,
         stream=body.get("stream") is True,
@@ -91,51 +101,74 @@ def _items(body: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _message(item: Mapping[str, Any]) -> Message:
-    kind = str(item.get("type") or "message")
+    kind = str(item.get("type") or ("message" if "role" in item or "id" not in item else "item_reference"))
     if kind == "message":
         role = _ROLES.get(str(item.get("role")))
         if role is None:
             raise WireError(f"an item has role {item.get('role')!r}; the roles of {_HERE} are {', '.join(_ROLES)}")
         return Message(role, text_of(item.get("content")))
-    if kind in _CALLS:
+    if kind in ARGUMENTS:
         return Message("assistant", "", (_call(item),))
-    if kind in ("function_call_output", "custom_tool_call_output"):
+    if kind in _RESULTS:
         return Message("tool", text_of(item.get("output")), (), str(item.get("call_id") or ""))
-    role = _ROLES.get(str(item.get("role")), "assistant")  # reasoning, searches, …: as they were sent
-    return Message(role, json.dumps(item, ensure_ascii=False))
+    role = "user" if kind.endswith(_FROM_USER) else "assistant"  # reasoning, searches, …: as they were sent
+    return Message(_ROLES.get(str(item.get("role")), role), json.dumps(item, ensure_ascii=False))
 
 
 def _call(item: Mapping[str, Any]) -> ToolCall:
-    kind = str(item["type"])
-    called = str(item.get("name") or "")
-    if item.get("namespace"):
-        called = f"{item['namespace']}__{called}"
-    return ToolCall(called, arguments_text(item.get(_CALLS[kind])), str(item.get("call_id") or item.get("id") or ""))
+    called = _joined(item.get("namespace"), str(item.get("name") or ""))
+    arguments = arguments_text(item.get(ARGUMENTS[str(item["type"])]))
+    return ToolCall(called, arguments, str(item.get("call_id") or item.get("id") or ""))
 
 
-def _tools(body: Mapping[str, Any]) -> tuple[tuple[ToolSpec, ...], dict[str, list[str]]]:
-    found: list[ToolSpec] = []
-    namespaces: dict[str, list[str]] = {}
-    for tool in objects(body, "tools", _HERE):
+def _joined(namespace: Any, called: str) -> str:
+    """One name for a tool; one that a search loaded alone is in a namespace of its own name."""
+    if not isinstance(namespace, str) or namespace in ("", called):
+        return called
+    return f"{namespace.removesuffix('__')}__{called}"
+
+
+def _offered(body: Mapping[str, Any], items: list[dict[str, Any]]) -> list[tuple[ToolSpec, dict[str, str]]]:
+    """Each tool with the form of its calls; those that come along in the input too, where they are new."""
+    offered = list(_tools(body))
+    for item in items:
+        if item.get("type") in _BRINGS_TOOLS:
+            known = {tool.name for tool, _ in offered}
+            offered += [(tool, form) for tool, form in _tools(item) if tool.name not in known]
+    return offered
+
+
+def _tools(source: Mapping[str, Any]) -> Iterator[tuple[ToolSpec, dict[str, str]]]:
+    for tool in objects(source, "tools", _HERE):
         if tool.get("type") != "namespace":
-            found.append(_tool(tool))
+            yield _tool(tool), _form(tool)
             continue
-        for inner in map(_tool, objects(tool, "tools", _HERE)):
-            whole = f"{tool.get('name')}__{inner.name}"
-            namespaces[whole] = [str(tool.get("name")), inner.name]
-            found.append(ToolSpec(whole, inner.description, inner.parameters, inner.hosted))
-    return tuple(found), namespaces
+        namespace = str(tool.get("name"))
+        for inner in objects(tool, "tools", _HERE):
+            spec = _tool(inner)
+            yield replace(spec, name=_joined(namespace, spec.name)), {**_form(inner), "namespace": namespace}
+
+
+def _form(tool: Mapping[str, Any]) -> dict[str, str]:
+    return _plain(_label(tool)) | ({"type": "custom_tool_call"} if tool.get("type") == "custom" else {})
+
+
+def _plain(called: str) -> dict[str, str]:
+    return {"type": "function_call", "name": called}
+
+
+def _label(tool: Mapping[str, Any]) -> str:
+    return str(tool.get("name") or tool.get("type") or "unnamed")
 
 
 def _tool(tool: Mapping[str, Any]) -> ToolSpec:
     """Tools of the provider's own (`web_search`, …) and custom tools, which take free text, have no schema."""
-    label = tool.get("name")
     if tool.get("type") != "function":
-        return ToolSpec(str(label or tool.get("type") or "unnamed"), hosted=True)
-    if not isinstance(label, str):
+        return ToolSpec(_label(tool), hosted=True)
+    if not isinstance(tool.get("name"), str):
         raise WireError(f"a function of {_HERE} has no name: {brief(tool)}")
     parameters = tool.get("parameters")
-    return ToolSpec(label, str(tool.get("description") or ""), {} if parameters is None else parameters)
+    return ToolSpec(tool["name"], str(tool.get("description") or ""), {} if parameters is None else parameters)
 
 
 # --- replies: canonical to bytes -------------------------------------------------------
@@ -145,13 +178,13 @@ def reply(decision: Decision, request: Request) -> WireReply:
     whole = _response(decision, request)
     if not request.stream:
         return json_reply(200, whole)
-    numbered = zip(count(), _events(whole), strict=False)
+    numbered = zip(count(), events(whole), strict=False)
     return event_stream(*(event({"sequence_number": n, **data}, data["type"]) for n, data in numbered))
 
 
 def _response(decision: Decision, request: Request) -> dict[str, Any]:
-    finish = spoken_finish(decision.finish, bool(decision.calls))
-    stopped = _REASON.get(finish)
+    stopped = reason_for(decision, _REASON, _HERE)
+    settings = request.settings
     asked, answered = spending.sent(request), spending.said(decision)
     return {
         "id": f"resp_{uuid4().hex}",
@@ -161,15 +194,15 @@ def _response(decision: Decision, request: Request) -> dict[str, Any]:
         "error": None,
         "incomplete_details": {"reason": stopped} if stopped else None,
         "instructions": None,
-        "metadata": {},
-        "model": str(request.settings.get("model", "")),
-        "output": [*_said(decision, "incomplete" if stopped else "completed"), *_called(decision, request)],
-        "parallel_tool_calls": request.settings.get("parallel_tool_calls") is not False,
-        "previous_response_id": request.settings.get("previous_response_id"),
-        "temperature": request.settings.get("temperature"),
-        "tool_choice": request.settings.get("tool_choice", "auto"),
+        "metadata": settings.get("metadata") or {},
+        "model": str(settings.get("model", "")),
+        "output": _output(decision, mapping(settings.get(_FORMS)), cut=bool(stopped)),
+        "parallel_tool_calls": settings.get("parallel_tool_calls") is not False,
+        "previous_response_id": settings.get("previous_response_id"),
+        "temperature": settings.get("temperature"),
+        "tool_choice": settings.get("tool_choice") or "auto",
         "tools": [],
-        "top_p": request.settings.get("top_p"),
+        "top_p": settings.get("top_p"),
         "usage": {
             "input_tokens": asked,
             "input_tokens_details": {"cached_tokens": 0},
@@ -180,59 +213,29 @@ def _response(decision: Decision, request: Request) -> dict[str, Any]:
     }
 
 
-def _said(decision: Decision, status: str) -> list[dict[str, Any]]:
+def _output(decision: Decision, forms: Mapping[str, Any], *, cut: bool) -> list[dict[str, Any]]:
+    """The items of a reply; where it was cut off, the last one was."""
+    items = [*_said(decision), *(_called(call, mapping(forms.get(call.name))) for call in decision.calls)]
+    return [*items[:-1], items[-1] | {"status": "incomplete"}] if cut else items
+
+
+def _said(decision: Decision) -> list[dict[str, Any]]:
     if not decision.text and decision.calls:
         return []
     content = [{"type": "output_text", "text": decision.text, "annotations": [], "logprobs": []}]
-    message = {"id": f"msg_{uuid4().hex}", "type": "message", "role": "assistant", "status": status}
+    message = {"id": f"msg_{uuid4().hex}", "type": "message", "role": "assistant", "status": "completed"}
     return [message | {"content": content}]
 
 
-def _called(decision: Decision, request: Request) -> Iterator[dict[str, Any]]:
-    namespaces = mapping(request.settings.get(_NAMESPACES))
-    for call in decision.calls:
-        namespace, called = namespaces.get(call.name, ("", call.name))
-        yield {
-            "id": f"fc_{uuid4().hex}",
-            "type": "function_call",
-            "status": "completed",
-            "call_id": call.id or f"call_{uuid4().hex[:24]}",
-            "name": called,
-            "arguments": call.arguments,
-            **({"namespace": namespace} if namespace else {}),
-        }
-
-
-def _events(whole: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The events of a stream in OpenAI's order, without their numbers."""
-    begun = {**whole, "status": "in_progress", "output": [], "usage": None, "incomplete_details": None}
-    yield {"type": "response.created", "response": begun}
-    yield {"type": "response.in_progress", "response": begun}
-    for index, item in enumerate(whole["output"]):
-        empty: dict[str, Any] = {"content": []} if item["type"] == "message" else {"arguments": ""}
-        at = {"output_index": index}
-        yield {"type": "response.output_item.added", **at, "item": {**item, **empty, "status": "in_progress"}}
-        yield from _spoken(item, at) if item["type"] == "message" else _asked_for(item, at)
-        yield {"type": "response.output_item.done", **at, "item": item}
-    yield {"type": f"response.{whole['status']}", "response": whole}
-
-
-def _spoken(item: Mapping[str, Any], at: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    at = {"item_id": item["id"], **at, "content_index": 0}
-    part = item["content"][0]
-    yield {"type": "response.content_part.added", **at, "part": {**part, "text": ""}}
-    for piece in pieces(part["text"]):
-        yield {"type": "response.output_text.delta", **at, "delta": piece, "logprobs": []}
-    yield {"type": "response.output_text.done", **at, "text": part["text"], "logprobs": []}
-    yield {"type": "response.content_part.done", **at, "part": part}
-
-
-def _asked_for(item: Mapping[str, Any], at: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    at = {"item_id": item["id"], **at}
-    for piece in pieces(item["arguments"]):
-        yield {"type": "response.function_call_arguments.delta", **at, "delta": piece}
-    done = {"name": item["name"], "arguments": item["arguments"]}
-    yield {"type": "response.function_call_arguments.done", **at, **done}
+def _called(call: ToolCall, form: Mapping[str, str]) -> dict[str, Any]:
+    form = form or _plain(call.name)
+    return {
+        "id": f"{'fc' if form['type'] == 'function_call' else 'ctc'}_{uuid4().hex}",
+        **form,
+        "status": "completed",
+        "call_id": call.id or f"call_{uuid4().hex[:24]}",
+        ARGUMENTS[form["type"]]: call.arguments,
+    }
 
 
 def failure(status: int, message: str, *, retry_after: float | None = None) -> WireReply:
@@ -251,7 +254,7 @@ def parse_reply(reply: WireReply) -> Decision:
 
 def _streamed(reply: WireReply) -> Mapping[str, Any]:
     """The response at the end of a stream; some services leave its output out, and the items came before."""
-    items: dict[Any, Any] = {}
+    items: dict[str, Any] = {}
     for _, data in sse_events(reply.body):
         if data.strip() == "[DONE]":
             break
@@ -260,7 +263,7 @@ def _streamed(reply: WireReply) -> Mapping[str, Any]:
             case "error":
                 raise WireError(f"the stream broke off with an error: {brief(payload)}")
             case "response.output_item.done":
-                items[payload.get("output_index")] = payload.get("item")
+                items[repr(payload.get("output_index"))] = payload.get("item")
             case "response.completed" | "response.incomplete" | "response.failed":
                 whole = mapping(payload.get("response"))
                 return whole if whole.get("output") else {**whole, "output": list(items.values())}
@@ -268,25 +271,24 @@ def _streamed(reply: WireReply) -> Mapping[str, Any]:
 
 
 def _decision(body: Mapping[str, Any]) -> Decision:
-    if body.get("status") in ("failed", "cancelled") or body.get("error"):
-        raise WireError(f"the model answered with an error: {brief(body.get('error') or body.get('status'))}")
-    if "output" not in body:
-        raise WireError(f"a reply of {_HERE} without output: {brief(body)}")
+    status = body.get("status")
+    if status in ("failed", "cancelled") or body.get("error"):
+        raise WireError(f"the model answered with an error: {brief(body.get('error') or status)}")
+    if status in ("queued", "in_progress") or "output" not in body:
+        raise WireError(f"a reply of {_HERE} that decides nothing: {brief(body)}")
     output = objects(body, "output", _HERE)
-    calls = tuple(_call(item) for item in output if item.get("type") in _CALLS)
-    texts = [
-        _part(part) for item in output if item.get("type") == "message" for part in objects(item, "content", _HERE)
-    ]
-    return Decision("".join(texts), calls, _finish(body, calls, output))
+    calls = tuple(_call(item) for item in output if str(item.get("type")) in ARGUMENTS)
+    messages = (item for item in output if item.get("type") == "message")
+    parts = [part for item in messages for part in objects(item, "content", _HERE)]
+    return Decision("".join(map(_part, parts)), calls, _finish(body, calls, parts))
 
 
 def _part(part: Mapping[str, Any]) -> str:
-    return str(part.get("text") or part.get("refusal") or "")
+    return str(part.get(_SPOKEN.get(str(part.get("type")), "")) or "")
 
 
-def _finish(body: Mapping[str, Any], calls: tuple[ToolCall, ...], output: list[dict[str, Any]]) -> str:
+def _finish(body: Mapping[str, Any], calls: tuple[ToolCall, ...], parts: list[dict[str, Any]]) -> str:
     if body.get("status") == "incomplete":
         return _INCOMPLETE.get(str(mapping(body.get("incomplete_details")).get("reason")), "unknown")
-    said = [part for item in output if item.get("type") == "message" for part in objects(item, "content", _HERE)]
-    refused = bool(said) and all(part.get("type") == "refusal" for part in said)
+    refused = bool(parts) and all(part.get("type") == "refusal" for part in parts)
     return "filter" if refused else spoken_finish("stop", bool(calls))
