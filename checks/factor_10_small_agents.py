@@ -33,10 +33,11 @@ def tool_count_is_small(lab: Lab) -> None:
 @on_recordings("F10-tool-count-is-small")
 def recorded_tool_count_is_small(recording: Recording) -> str:
     """Tools that the model is shown only once it has searched for them do not count."""
-    limit, most = recording.limits.tools, 0
-    for step in recording.answered():
-        number = len(shown_tools(step))
-        most = max(most, number)
+    limit, offered = recording.limits.tools, [(step, len(shown_tools(step))) for step in recording.answered()]
+    most = max(number for _, number in offered)
+    if not most:
+        raise NotReached("no request in it offers the model anything to choose from")
+    for step, number in offered:
         assert number <= limit, recording.seen(f"a request offers {number} tools; {limit} are the limit", step)
     return f"{counted(range(most), 'tool')} at most"
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import tomllib
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -512,6 +513,7 @@ def test_calls_that_are_named_twice_are_read_from_decisions_too(tmp_path: Path) 
 # --- recordings of real providers: ../shared/cassettes ---------------------------------------------------
 
 SHARED = Path(os.environ.get("AGENTCHECK_SHARED") or Path(__file__).resolve().parents[2] / "shared") / "cassettes"
+SAMPLE = Path(__file__).parents[1] / "reports" / "audit-sample.md"
 shared = pytest.mark.skipif(
     not (SHARED / "MANIFEST.json").is_file(),
     reason="the shared recordings are not here; AGENTCHECK_SHARED names the folder that holds cassettes/",
@@ -561,3 +563,13 @@ def test_a_place_is_where_the_raw_request_says_the_same() -> None:
                 checked[step.request.dialect] += bool(words) and isinstance(place, Place)
     assert len(checked) >= 7
     assert min(checked.values()) >= 1
+
+
+@shared
+def test_the_findings_that_were_checked_by_hand_still_stand() -> None:
+    verdicts = tomllib.loads((Path(__file__).parents[1] / "tools" / "audit_sample.toml").read_text(encoding="utf-8"))
+    found = {f"{r.check} {f.label}": r.outcome for f in of_the_shared().judged for r in f.rulings}
+    assert len(verdicts) == 20
+    assert all(entry["verdict"] == "right" for entry in verdicts.values())
+    told = re.findall(r"^## \d+\. (F\S+): (\w+)$", SAMPLE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [(key.split()[0], str(found[key])) for key in verdicts] == told

@@ -10,7 +10,9 @@ from typing import Any
 from agentcheck.audit.openings import Opening
 from agentcheck.finding import NotReached
 from agentcheck.messages import ToolSpec
+from agentcheck.model import catalog
 from agentcheck.recorded import Session, Step, echoes
+from agentcheck.scenario import Scenario
 from agentcheck.target import Limits
 from agentcheck.window import kept_elsewhere
 from agentcheck.wire import WireError, WireRequest, json_bytes
@@ -137,9 +139,9 @@ def kept(step: Step) -> str | None:
 
 
 def shown_tools(step: Step) -> list[ToolSpec]:
-    """The tools that the model is shown; those that are loaded only once it has searched for them are not."""
+    """The tools or intents that the model is shown; those that are loaded once it has searched for them are not."""
     deferred = set(_deferred(step.exchange.request.json().get("tools")))
-    return [spec for spec in step.request.tools if spec.name not in deferred]
+    return [spec for spec in catalog(step.request, Scenario()) if spec.name not in deferred]
 
 
 def _deferred(tools: Any) -> Iterator[str]:

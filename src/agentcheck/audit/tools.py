@@ -6,9 +6,7 @@ from typing import Any
 from agentcheck.audit.recording import Recording, as_json, shown_tools
 from agentcheck.catalogs import REPLY
 from agentcheck.messages import ToolSpec
-from agentcheck.model import catalog
 from agentcheck.recorded import Step
-from agentcheck.scenario import Scenario
 from agentcheck.wording import added, told
 
 
@@ -59,8 +57,7 @@ def change(earlier: Step, later: Step) -> str | None:
 
 def _choice(step: Step) -> dict[str, Any]:
     """Name → all that the model is told of a tool, or of an intent in the schema of its reply."""
-    known = shown_tools(step) if step.request.tools else catalog(step.request, Scenario())
-    return {spec.name: [spec.description, spec.parameters] for spec in known}
+    return {spec.name: [spec.description, spec.parameters] for spec in shown_tools(step)}
 
 
 def _loaded(step: Step) -> list[str]:
