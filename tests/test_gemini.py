@@ -335,7 +335,8 @@ def test_in_json_schema_the_same_is_allowed(part, said):
 
 
 def test_what_is_no_schema_is_found_wrong():
-    for parameters in ("text", [], {"type": "STRING"}, {"type": "OBJECT", "properties": []}):
+    nonsense: dict[str, Any] = {"type": "OBJECT", "required": [{}], "enum": [[]], "anyOf": {}, "minItems": []}
+    for parameters in ("text", [], {"type": "STRING"}, {"type": "OBJECT", "properties": []}, nonsense):
         assert gemini.schema_error(offered(parameters)), parameters
     assert gemini.schema_error(offered(None)) is None
 

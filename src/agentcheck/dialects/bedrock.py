@@ -48,7 +48,7 @@ def events(reply: WireReply) -> Iterator[tuple[str, dict[str, Any]]]:
     for frame in frames(reply.body):
         if frame.headers.get(":message-type") in ("exception", "error"):
             kind = frame.headers.get(":exception-type") or frame.headers.get(":error-code") or "error"
-            raise WireError(f"the stream broke off with an error: {kind} {brief(_said(frame.payload))}".rstrip())
+            raise WireError(f"the stream broke off with an error: {brief(kind)} {brief(_said(frame.payload))}".rstrip())
         yield frame.headers.get(":event-type", ""), json_object(frame.payload, "an event of the stream")
 
 

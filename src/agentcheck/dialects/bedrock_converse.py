@@ -105,7 +105,7 @@ def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
     """
     role = item.get("role")
     if role not in ("user", "assistant"):
-        raise WireError(f"a message has role {role!r}; the roles of {_HERE} are user and assistant")
+        raise WireError(f"a message has role {brief(role)}; the roles of {_HERE} are user and assistant")
     blocks = objects(item, "content", _HERE)
     results = [block for block in blocks if role == "user" and isinstance(block.get("toolResult"), dict)]
     yield from (_result(block["toolResult"]) for block in results)

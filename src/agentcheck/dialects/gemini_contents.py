@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from agentcheck.dialects.reading import arguments_text, objects
+from agentcheck.dialects.reading import arguments_text, brief, objects
 from agentcheck.messages import Message, ToolCall
 from agentcheck.wire import WireError
 
@@ -54,7 +54,7 @@ def messages(body: Mapping[str, Any]) -> Iterator[Message]:
     for position, content in enumerate(contents(body)):
         role = _ROLES.get(str(content.get("role") or "user"))
         if role is None:
-            raise WireError(f"content {position} has role {content.get('role')!r}; the roles are user and model")
+            raise WireError(f"content {position} has role {brief(content.get('role'))}; the roles are user and model")
         yield from _of_content(role, parts_of(content), position, waiting)
 
 

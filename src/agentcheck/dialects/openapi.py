@@ -112,7 +112,7 @@ def _wrong(said: Mapping[str, Any]) -> Iterator[str]:
         yield "an array needs items"
     required, properties = said.get("required"), said.get("properties")
     known = properties if isinstance(properties, Mapping) else {}
-    if isinstance(required, list) and (missing := [name for name in required if name not in known]):
+    if isinstance(required, list) and (missing := [n for n in required if isinstance(n, str) and n not in known]):
         yield f"required names {missing[0]!r}, which is no property"
     enum = said.get("enum")
     if isinstance(enum, list) and not all(isinstance(value, str) for value in enum):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, Final
 
-from agentcheck.dialects.reading import mapping, objects
+from agentcheck.dialects.reading import brief, mapping, objects
 from agentcheck.wire import WireError
 
 _STEP: Final = re.compile(r"\.(?P<name>[^.\[]+)|\[(?P<index>\d{1,4})\]|\[(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\]")
@@ -30,7 +30,7 @@ def whole(calls: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
             yield open_call
             open_call = None
     if open_call is not None:
-        raise WireError(f"the stream ended inside the arguments of {open_call['name']}: it was cut off")
+        raise WireError(f"the stream ended inside the arguments of {brief(open_call['name'])}: it was cut off")
 
 
 def _take(args: dict[str, Any], call: Mapping[str, Any]) -> None:
@@ -65,4 +65,4 @@ def _at(node: Any, step: str | int, fresh: Any) -> Any:
         return node[step]
     if isinstance(node, dict) and isinstance(step, str):
         return node.setdefault(step, fresh)
-    raise WireError(f"an argument comes in pieces of which one belongs at {step!r}, where there is no such place")
+    raise WireError(f"an argument comes in pieces of which one belongs at {brief(step)}, where there is no such place")
