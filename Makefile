@@ -28,6 +28,7 @@ docs: .venv/dev  ## the page of each check
 bench: .venv/dev .venv-bench/peers
 	$(BIN)/python benchmarks/import_cost.py
 	$(BIN)/python benchmarks/scorecard.py
+	$(BIN)/python benchmarks/gateway.py
 	.venv-bench/bin/python benchmarks/replay.py
 
 record: .venv/dev  ## record the reference agents with a small real model; needs a C compiler, takes minutes

@@ -20,7 +20,7 @@ from agentcheck.gateway.sockets import Cuts, HalfCloses, Resets, SlowFirstByte, 
 from agentcheck.gateway.transport import transport_of
 from agentcheck.live import LiveError
 from agentcheck.trace import Trace
-from agentcheck.wire import CassetteError, WireError, WireReply, WireRequest
+from agentcheck.wire import STREAMS, CassetteError, WireError, WireReply, WireRequest, header
 
 # Of one connection, or set anew by the server.
 _OWN: Final = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding", "date", "server"})
@@ -176,8 +176,18 @@ class _Sender:
             return
         if isinstance(self.fault, SlowFirstByte):
             await self._wait(self.fault.seconds)
-        await self._send({"type": "http.response.start", "status": self.answer.status, "headers": self._headers()})
+        headers = self._headers()
+        if self.fault is None and not self.answer.live and not _streams(self.answer.headers):
+            await self._at_once(headers)
+            return
+        await self._send({"type": "http.response.start", "status": self.answer.status, "headers": headers})
         await self._body()
+
+    async def _at_once(self, headers: list[tuple[bytes, bytes]]) -> None:
+        body = b"".join(self.answer.pieces)
+        headers = [*headers, (b"content-length", str(len(body)).encode())]
+        await self._send({"type": "http.response.start", "status": self.answer.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     def _headers(self) -> list[tuple[bytes, bytes]]:
         kept = {name.lower(): value for name, value in self.answer.headers.items() if name.lower() not in _OWN}
@@ -243,6 +253,10 @@ async def _plain(send: Callable[[Any], Awaitable[None]], status: int, text: byte
     headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": text})
+
+
+def _streams(headers: Mapping[str, str]) -> bool:
+    return header(headers, "content-type").lower().startswith(STREAMS)
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

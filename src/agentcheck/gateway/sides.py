@@ -4,9 +4,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+from agentcheck.dialects import named
 from agentcheck.dialects.reading import CREATED, json_reply
 from agentcheck.spending import CHARACTERS
-from agentcheck.wire import WireReply, WireRequest, header
+from agentcheck.wire import Dialect, WireReply, WireRequest, header
 
 MODEL: Final = "agentcheck"
 _DATE: Final = "2026-01-01T00:00:00Z"
@@ -82,9 +83,33 @@ def _ollama_show(wire: WireRequest, found: re.Match[str]) -> WireReply:
     )
 
 
+def _bedrock_count(wire: WireRequest, found: re.Match[str]) -> WireReply:
+    return json_reply(200, {"inputTokens": _tokens(wire)})
+
+
+def _openai_count(wire: WireRequest, found: re.Match[str]) -> WireReply:
+    return json_reply(200, {"object": "response.input_tokens", "input_tokens": _tokens(wire)})
+
+
+def _cohere_count(wire: WireRequest, found: re.Match[str]) -> WireReply:
+    return json_reply(200, {"tokens": list(range(_tokens(wire))), "token_strings": []})
+
+
 def _not_found(wire: WireRequest, found: re.Match[str]) -> WireReply:
-    error = {"message": f"there is no {wire.path} here", "type": "invalid_request_error", "code": "not_found"}
-    return json_reply(404, {"error": error})
+    return speaker_of(wire).failure(404, f"there is no {wire.path} here")
+
+
+def speaker_of(wire: WireRequest) -> Dialect:
+    """In whose words a request is refused that no dialect recognises, by its headers and path."""
+    if header(wire.headers, "anthropic-version") or "/messages" in wire.path:
+        return named("anthropic")
+    if header(wire.headers, "x-goog-api-key") or wire.path.startswith("/v1beta/") or "/v1beta1/" in wire.path:
+        return named("gemini")
+    if wire.path.startswith("/api/"):
+        return named("ollama")
+    if wire.path.startswith(("/model/", "/foundation-models", "/inference-profiles")):
+        return named("bedrock-converse")
+    return named("cohere" if wire.path.startswith("/v2/") else "openai-chat")
 
 
 _Answer = Callable[[WireRequest, re.Match[str]], WireReply]
@@ -92,6 +117,9 @@ _ROUTES: Final[tuple[tuple[str, tuple[str, ...], str, _Answer], ...]] = (
     ("a sign of life", ("GET", "HEAD"), r"^/?", _alive),
     ("a count of tokens", ("POST",), r"/messages/count_tokens", _anthropic_count),
     ("a count of tokens", ("POST",), r":countTokens", _google_count),
+    ("a count of tokens", ("POST",), r"/responses/input_tokens", _openai_count),
+    ("a count of tokens", ("POST",), r"/model/[^/]+/count-tokens", _bedrock_count),
+    ("a count of tokens", ("POST",), r"/v1/tokenize", _cohere_count),
     ("a list of models", ("GET", "HEAD"), r"/models", _models),
     ("a model", ("GET", "HEAD"), r"/models/(?P<id>[^/]+(/[^/]+)?)", _model),
     ("a list of models", ("GET",), r"/api/tags", _ollama_tags),

@@ -3,18 +3,18 @@
 import asyncio
 import socket
 import struct
-from typing import Any
-from weakref import WeakValueDictionary
+from typing import Any, Final
 
+from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-_open: "WeakValueDictionary[tuple[str, int], Transport]" = WeakValueDictionary()
+_EXTENSION: Final = "agentcheck.transport"  # of a scope: the transport of its connection
 
 
 class Transport:
     """One connection's way out."""
 
-    def __init__(self, transport: Any):
+    def __init__(self, transport: asyncio.Transport):
         self._transport = transport
 
     def reset(self) -> None:
@@ -36,15 +36,19 @@ class Transport:
 
 
 class Protocol(H11Protocol):
-    """uvicorn's own, which keeps its transport where an answer finds it."""
+    """uvicorn's own, which hands its transport to the application as an extension of the scope."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._way_out = Transport(transport)
-        if self.client is not None:
-            _open[self.client] = self._way_out
+        answer, found = self.app, {_EXTENSION: Transport(transport)}
+
+        async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
+            await answer({**scope, "extensions": found}, receive, send)  # type: ignore[arg-type]
+
+        self.app: Any = with_transport
 
 
-def transport_of(client: Any) -> Transport:
-    """The way out of the connection from this address."""
-    return _open[tuple(client)]
+def transport_of(scope: Scope) -> Transport:
+    """The way out of the connection that a request came on."""
+    found: Transport = scope["extensions"][_EXTENSION]
+    return found
