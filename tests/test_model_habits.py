@@ -74,3 +74,14 @@ def test_a_lab_runs_agents_with_models_of_any_habit(tmp_path):
         assert len(lab.run(habit="stubborn").requests()) == 10
         assert lab.run(habit="chatty").of("tool_called") == []
         assert lab.run(habit="inventive").first("model_reply").decision.calls[0].name == "look_v2"
+
+
+def test_a_habit_outlives_a_pause_of_the_run(tmp_path):
+    with lab_of(tmp_path, "agentcheck.fixtures.deploybot:target") as lab:
+        lab.begin("H")
+        run = lab.run(lab.call("deploy_backend"), habit="stubborn")
+    calls = {(call.name, call.arguments) for e in run.of("model_reply") for call in e.decision.calls}
+    after = run.of("model_reply", after=run.first("resumed"))
+    assert len(after) > 1
+    assert all(e.decision.calls for e in after)
+    assert len(calls) == 1

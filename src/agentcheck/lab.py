@@ -25,7 +25,7 @@ from agentcheck.instructions import DEFAULT_TASK
 from agentcheck.meeting import Meeting
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
-from agentcheck.model_habits import Habitual
+from agentcheck.model_habits import Habitual, script_of
 from agentcheck.offers import Offers
 from agentcheck.plan import ELSEWHERE, HERE, Plan, Run
 from agentcheck.process import Machine
@@ -263,8 +263,8 @@ class Lab(Offers):
         """
         again, world = self._continuing(run, self._changed(run.plan, conditions, on), at)
         world.continue_from(_until(run, at), "fork")
-        if isinstance(again.model, Script):
-            again.model.fork("main", "fork")
+        if (script := script_of(again.model)) is not None:
+            script.fork("main", "fork")
         try:
             if self.kind == "R":
                 snapshot = run.snapshots[-1 if at is None else at]
@@ -447,15 +447,19 @@ class Lab(Offers):
     def _may_improvise(self, tool: str) -> bool:
         return tool not in (self.target.human or ()) and self.can_call(tool)
 
-    def _continued(self, run: Run, at: int | None) -> Script:
-        """The script of a run, at the place that it had reached there."""
-        model = self._script(run.plan)
-        if isinstance(run.model, Script):
-            model.continue_from(run.model)
+    def _continued(self, run: Run, at: int | None) -> Model:
+        """The script of a run, at the place that it had reached there; with the habit that the model had."""
+        script, known = self._script(run.plan), script_of(run.model)
+        if known is not None:
+            script.continue_from(known)
         else:
-            model.place = dict(Counter(e.session for e in run.of("model_reply")))
+            script.place = dict(Counter(e.session for e in run.of("model_reply")))
         if at is not None:
-            model.place["main"] = sum(e["type"] == "ModelReplied" for e in run.events_fed[:at])
+            script.place["main"] = sum(e["type"] == "ModelReplied" for e in run.events_fed[:at])
+        if not isinstance(run.model, Habitual):
+            return script
+        model = Habitual(script, run.model.habit)
+        model.continue_from(run.model)
         return model
 
     def _world(self, run: Run, plan: Plan) -> World:

@@ -53,8 +53,20 @@ class Habitual:
         """The last reply never arrived: the next request gets it."""
         if self._repeated is not None:
             self._last[session] = self._repeated
-        elif isinstance(self.inner, Script):
+        elif isinstance(self.inner, (Script, Habitual)):
+            self._last.pop(session, None)
             self.inner.take_back(session)
+
+    def continue_from(self, other: "Habitual") -> None:
+        """Stand where another model with this habit stands, but for what lies beneath."""
+        self._last = dict(other._last)
+
+
+def script_of(model: Model) -> Script | None:
+    """The script that a model plays, whatever its habits; None where it plays none."""
+    while isinstance(model, Habitual):
+        model = model.inner
+    return model if isinstance(model, Script) else None
 
 
 def _decision(answer: Decision | WireReply | None, request: Request) -> Decision | None:

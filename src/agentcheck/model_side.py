@@ -10,6 +10,7 @@ from agentcheck.faults import Broken, CutStream, EmptyReply, Http, ModelFails, R
 from agentcheck.finding import HarnessError, NotApplicable, Untestable
 from agentcheck.messages import Decision, Request
 from agentcheck.model import Recited, Replay, Script, catalog, intent_call
+from agentcheck.model_habits import Habitual
 from agentcheck.replies import broken_off, carried, spoilt
 from agentcheck.tool_side import ToolSide
 from agentcheck.trace import Event
@@ -175,7 +176,7 @@ class ModelSide(ToolSide):
     def lost_reply(self, asked: Event, request: Request, *, again: bool) -> Decision:
         """The reply that does not arrive whole; `again`: the model makes it anew at the next request."""
         decision = self.model.reply(asked.session, request, None)
-        if again and isinstance(self.model, Script):
+        if again and isinstance(self.model, (Script, Habitual)):
             self.model.take_back(asked.session)
         return decision if isinstance(decision, Decision) else Decision("…")
 

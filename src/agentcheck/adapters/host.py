@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from agentcheck.adapters.process import resumption, session
-from agentcheck.model import Script
+from agentcheck.model_habits import script_of
 from agentcheck.plan import Plan, Run
 from agentcheck.process import Machine
 from agentcheck.reducer import Answer, to_data
@@ -68,8 +68,8 @@ def resume_all(
         run.append("resumed", session=name, machine=machine, answers=to_data(dict(answers)))
         for id, answer in answers.items():
             run.append("answered", session=name, id=id, answer=to_data(answer))
-        if isinstance(run.model, Script):
-            run.model.resumed.add(name)
+        if (script := script_of(run.model)) is not None:
+            script.resumed.add(name)
     job: dict[str, Any] = {
         "kind": "H",
         "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
