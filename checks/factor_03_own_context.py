@@ -4,7 +4,7 @@ import json
 from itertools import pairwise
 from statistics import median
 
-from agentcheck.audit.histories import heard_again, mispaired
+from agentcheck.audit.histories import heard_again, mispaired, tied
 from agentcheck.audit.recording import Recording, brief, counted
 from agentcheck.check import Severity, check, on_recordings
 from agentcheck.finding import NotApplicable, NotReached, Untestable
@@ -127,8 +127,9 @@ def _not_native(runs: list[Run]) -> None:
 def recorded_calls_and_results_pair(recording: Recording) -> str:
     """Only histories that a model was shown: one that a provider refused may have been broken for the test."""
     native = [step for step in recording.whole() if any(m.calls or m.role == "tool" for m in step.request.messages)]
+    native = [step for step in native if tied(step.request.messages)]
     if not native:
-        raise NotReached("no request in it has a tool call in its history")
+        raise NotReached("no request in it has a tool call with an id in its history")
     for step in native:
         wrong = mispaired(step.request.messages)
         assert wrong is None, recording.seen(wrong[1], step, index=wrong[0])

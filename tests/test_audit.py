@@ -173,6 +173,9 @@ INNOCENT: dict[str, tuple[str, Any, dict[str, Any], Outcome]] = {
     "ids that the model uses again, each time answered": (
         "F03-calls-and-results-pair", [([*AGAIN, *made(call("1"), "b")], DONE)], {}, PASSES,
     ),
+    "calls without ids, which mean the order": (
+        "F03-calls-and-results-pair", [([*PLAIN, *made(call(""), "a"), *made(call(""), "b")], DONE)], {}, CANNOT_SHOW,
+    ),
     "history kept by the provider": (
         "F03-calls-and-results-pair",
         [(made(call("1"), "a")[1:], DONE)],

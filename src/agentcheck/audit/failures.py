@@ -93,7 +93,7 @@ def _results(step: Step) -> Iterator[tuple[int, Message, ToolCall]]:
     calls: dict[str, ToolCall] = {}
     for index, message in enumerate(step.request.messages):
         calls.update((call.id, call) for call in message.calls)
-        if message.role == "tool" and message.call_id in calls:
+        if message.role == "tool" and message.call_id and message.call_id in calls:
             yield index, message, calls[message.call_id]
 
 

@@ -13,6 +13,11 @@ _BLOCK: Final = 4  # messages in a row that must be there twice
 _DECIDES: Final = re.compile(r"^\s*(?:```(?:json)?\s*)?[{\[]|\bAction\s*:", re.MULTILINE)
 
 
+def tied(messages: Sequence[Message]) -> bool:
+    """Whether every call and every result has an id: some look-alikes of a format send none, and mean the order."""
+    return all(call.id for m in messages for call in m.calls) and all(m.call_id for m in messages if m.role == "tool")
+
+
 def mispaired(messages: Sequence[Message]) -> tuple[int, str] | None:
     """The first message in which calls and results do not pair, and how; None where each call has one result.
 
@@ -31,7 +36,7 @@ def mispaired(messages: Sequence[Message]) -> tuple[int, str] | None:
             if id in answered:
                 return index, f"the call {id} has two results"
             if id not in waiting:
-                return index, f"a result answers {id or 'a call without id'}, which no earlier message calls"
+                return index, f"a result answers {id}, which no earlier message calls"
             del waiting[id]
             answered.add(id)
     return next(((index, f"the call {id} of {name} has no result") for id, (index, name) in waiting.items()), None)
