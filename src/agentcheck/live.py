@@ -31,6 +31,7 @@ class Live:
     def __init__(self, base_url: str, *, timeout: float, headers: Mapping[str, str] | None = None):
         if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
             raise ValueError(f"{base_url!r} is no base URL of a model; it looks like http://127.0.0.1:8080/v1")
+        self.timeout = timeout
         self._base = base_url.rstrip("/")
         self._headers = {name.lower(): value for name, value in (headers or {}).items()}
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
@@ -48,16 +49,14 @@ class Live:
     @contextmanager
     def opened(self, request: WireRequest) -> Iterator[tuple[int, dict[str, str], Iterator[tuple[float, bytes]]]]:
         """A reply that is on its way: status, headers, and each piece with its seconds. Raises LiveError."""
-        url, started = self._url(request), time.monotonic()
-        sent = {"headers": self._passed_on(request), "content": request.body}
+        url, started = self.address(request), time.monotonic()
+        sent = {"headers": self.headers(request), "content": request.body}
         try:
             with self._client.stream(request.method, url, **sent) as response:  # type: ignore[arg-type]
-                kept = {name: value for name, value in response.headers.items() if name not in _OWN}
                 pieces = ((time.monotonic() - started, piece) for piece in response.iter_bytes())
-                yield response.status_code, kept, pieces
+                yield response.status_code, kept(response.headers), pieces
         except httpx.HTTPError as error:
-            detail = str(error) or "no detail"
-            raise LiveError(f"the model at {url} gave no whole reply: {type(error).__name__}, {detail}") from error
+            raise LiveError(broken_off(url, error)) from error
 
     def close(self) -> None:
         self._client.close()
@@ -68,13 +67,24 @@ class Live:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _url(self, request: WireRequest) -> str:
-        """The path that base URL and request share (`/v1`) is not doubled."""
+    def address(self, request: WireRequest) -> str:
+        """Where a request goes. The path that base URL and request share (`/v1`) is not doubled."""
         base, asked = urlsplit(self._base), urlsplit(request.url)
         shared = base.path + "/"
         rest = asked.path[len(base.path) :] if asked.path.startswith(shared) else asked.path
         return self._base + rest + (f"?{asked.query}" if asked.query else "")
 
-    def _passed_on(self, request: WireRequest) -> dict[str, str]:
+    def headers(self, request: WireRequest) -> dict[str, str]:
+        """What goes along with a request: its own headers, and those of this model."""
         sent = {name.lower(): value for name, value in request.headers.items()}
         return {name: value for name, value in (sent | self._headers).items() if name not in _OWN}
+
+
+def kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """The headers of a reply that are not of one connection alone."""
+    return {name.lower(): value for name, value in headers.items() if name.lower() not in _OWN}
+
+
+def broken_off(url: str, error: Exception) -> str:
+    """What went wrong with a model, in one sentence."""
+    return f"the model at {url} gave no whole reply: {type(error).__name__}, {str(error) or 'no detail'}"

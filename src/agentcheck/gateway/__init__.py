@@ -1,7 +1,8 @@
 """A loopback server that plays the model to any process in any language, and writes down what crosses."""
 
-from agentcheck.gateway.answering import Answer, Answering, Passed, Played, Scripted
+from agentcheck.gateway.answering import Answer, Answering, Played, Scripted
 from agentcheck.gateway.faulty import Faulty
+from agentcheck.gateway.passed import Passed
 from agentcheck.gateway.server import Gateway, GatewayError
 
 __all__ = ["Answer", "Answering", "Faulty", "Gateway", "GatewayError", "Passed", "Played", "Scripted"]

@@ -1,36 +1,33 @@
 """Where the gateway's answers come from: a recording, a script, or a live model behind it."""
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Protocol
 
-from agentcheck.cassette import Cassette
 from agentcheck.dialects import dialect_of, named, unread
-from agentcheck.gateway.sides import side_reply
+from agentcheck.gateway.sides import side_reply, speaker_of
 from agentcheck.gateway.sockets import SocketFault
-from agentcheck.live import Live, LiveError
 from agentcheck.messages import Decision, Request
 from agentcheck.model import Script
 from agentcheck.model_habits import Habitual
 from agentcheck.replay import Player
-from agentcheck.wire import Dialect, Uncarriable, WireError, WireReply, WireRequest
+from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest
 
 NO_MATCH: Final = 400  # a status after which no client tries again
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a status, headers and pieces, which may still be on their way; and what it means.
+    """What goes back: a status, headers and pieces, at hand or still on their way; and what it means.
 
-    `request` and `decision` are canonical, where a dialect reads them; `miss` says why nothing matched, and
-    `done` is called before the last piece goes out.
+    `request` and `decision` are canonical, where a dialect reads them; `miss` says why nothing matched.
     """
 
     status: int
     headers: Mapping[str, str]
-    pieces: Iterator[bytes]
+    pieces: tuple[bytes, ...] | AsyncIterator[bytes]
     request: Request | None = None
     decision: Decision | None = None
     failure: str = ""
@@ -38,24 +35,47 @@ class Answer:
     side: str = ""
     fault: SocketFault | None = None
     why: str = ""  # the fault of the model that this answer is, in words
-    live: bool = False  # pieces come as the model sends them: each may block
-    done: Callable[[], None] = lambda: None
+    done: Callable[[], None] = lambda: None  # called, in a thread, when all pieces are there and the last is not sent
     lost: Callable[[], None] = lambda: None  # called where it did not arrive whole: the next try gets it again
 
 
+Opened = AbstractAsyncContextManager[Answer]
+
+
 class Answering(Protocol):
-    """One request in, one answer out. Safe to call from several threads. `quick` where it never blocks."""
+    """One request in, one answer out, which is open while it is sent.
 
-    quick: bool
+    `quick`: the call never waits; any other runs in a thread, and may be called from several.
+    `records`: it writes down itself what crosses.
+    """
 
-    def __call__(self, wire: WireRequest) -> AbstractContextManager[Answer]: ...
+    @property
+    def quick(self) -> bool: ...
+
+    @property
+    def records(self) -> bool: ...
+
+    def __call__(self, wire: WireRequest) -> Opened: ...
+
+    async def ended(self) -> None:
+        """Called once, when the gateway closes."""
 
 
-def whole(reply: WireReply, request: Request | None = None, **more: Any) -> AbstractContextManager[Answer]:
+class AtHand:
+    """An answering that has all its replies, and nothing to close."""
+
+    quick = True
+    records = False
+
+    async def ended(self) -> None:
+        """Nothing to close."""
+
+
+def whole(reply: WireReply, request: Request | None = None, **more: Any) -> nullcontext[Answer]:
     """An answer of which all pieces are at hand."""
     decision, failure = _read(reply, request)
     known = {"request": request, "decision": decision, "failure": failure, **more}
-    return nullcontext(Answer(reply.status, reply.headers, iter(reply.chunks), **known))
+    return nullcontext(Answer(reply.status, reply.headers, reply.chunks, **known))
 
 
 def _read(reply: WireReply, request: Request | None) -> tuple[Decision | None, str]:
@@ -67,6 +87,15 @@ def _read(reply: WireReply, request: Request | None) -> tuple[Decision | None, s
         return None, str(error)
 
 
+async def at_hand(answer: Answer) -> Answer:
+    """The same answer with all of its pieces, and what they say."""
+    if isinstance(answer.pieces, tuple):
+        return answer
+    reply = WireReply(answer.status, answer.headers, tuple([piece async for piece in answer.pieces]))
+    decision, failure = _read(reply, answer.request)
+    return replace(answer, pieces=reply.chunks, decision=decision, failure=failure)
+
+
 def parsed(wire: WireRequest) -> Request | None:
     """The request in canonical form, where it is a model call that a dialect reads."""
     dialect = dialect_of(wire)
@@ -76,25 +105,19 @@ def parsed(wire: WireRequest) -> Request | None:
         return None
 
 
-def missed(wire: WireRequest, why: str) -> AbstractContextManager[Answer]:
+def missed(wire: WireRequest, why: str) -> nullcontext[Answer]:
     """The provider's own error for a request that has no answer."""
-    dialect = dialect_of(wire) or dialect_of_path(wire)
+    dialect = dialect_of(wire) or speaker_of(wire)
     return whole(dialect.failure(NO_MATCH, f"agentcheck: {why}"), parsed(wire), miss=why)
 
 
-def dialect_of_path(wire: WireRequest) -> Dialect:
-    """Whose error body a request gets that nobody recognises: OpenAI's, which most clients can read."""
-    return named("anthropic" if "/messages" in wire.path else "openai-chat")
-
-
 @dataclass
-class Played:
+class Played(AtHand):
     """Plays a recording; what it does not hold is a miss, but for the side requests that every client makes."""
 
     player: Player
-    quick: bool = True
 
-    def __call__(self, wire: WireRequest) -> AbstractContextManager[Answer]:
+    def __call__(self, wire: WireRequest) -> Opened:
         exchange = self.player.exchange(wire)
         if exchange is not None:
             return whole(exchange.reply, parsed(wire), lost=partial(self.player.put_back, exchange))
@@ -103,14 +126,13 @@ class Played:
 
 
 @dataclass
-class Scripted:
+class Scripted(AtHand):
     """Plays the decisions of a script, in whatever format a request has; the script may have a habit."""
 
     script: Script | Habitual
-    quick: bool = True
     session: str = "main"
 
-    def __call__(self, wire: WireRequest) -> AbstractContextManager[Answer]:
+    def __call__(self, wire: WireRequest) -> Opened:
         dialect = dialect_of(wire)
         if dialect is None:
             side = side_reply(wire)
@@ -127,53 +149,3 @@ class Scripted:
             return missed(wire, f"the script's next decision cannot be said in this format: {error}")
         except WireError as error:
             return missed(wire, str(error))
-
-
-@dataclass
-class Passed:
-    """Passes requests on to a live model, piece by piece as it answers; with a cassette, all is recorded.
-
-    The exchange is on disk before its last piece goes out.
-    """
-
-    live: Live
-    cassette: Cassette | None = None
-    quick: bool = False
-
-    def __call__(self, wire: WireRequest) -> AbstractContextManager[Answer]:
-        return _Passing(self, wire)
-
-
-@dataclass
-class _Passing:
-    owner: Passed
-    wire: WireRequest
-    _opened: Any = None
-    pieces: list[bytes] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-
-    def __enter__(self) -> Answer:
-        self._opened = self.owner.live.opened(self.wire)
-        try:
-            status, headers, arriving = self._opened.__enter__()
-        except LiveError as error:
-            self._opened = None
-            with missed(self.wire, str(error)) as answer:
-                return answer
-        self.status, self.headers = status, headers
-        return Answer(status, headers, self._kept(arriving), parsed(self.wire), live=True, done=self._record)
-
-    def __exit__(self, *raised: Any) -> None:
-        if self._opened is not None:
-            self._opened.__exit__(*raised)
-
-    def _kept(self, arriving: Iterator[tuple[float, bytes]]) -> Iterator[bytes]:
-        for seconds, piece in arriving:
-            self.times.append(seconds)
-            self.pieces.append(piece)
-            yield piece
-
-    def _record(self) -> None:
-        if self.owner.cassette is not None:
-            reply = WireReply(self.status, self.headers, tuple(self.pieces))
-            self.owner.cassette.append(self.wire, reply, times=tuple(self.times))

@@ -1,35 +1,40 @@
-"""The application: each request checked, written down, answered; what is to go wrong on the socket goes wrong here."""
+"""The application: each request checked, written down, and answered."""
 
 import asyncio
 import hmac
-import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import ExitStack
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Final
 from urllib.parse import unquote
 
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive, Scope, Send
 
 from agentcheck.dialects import named
-from agentcheck.gateway.answering import Answer, Answering
+from agentcheck.gateway.answering import Answer, Answering, Opened, missed, parsed
 from agentcheck.gateway.bodies import LARGEST, TooLarge, unpacked
-from agentcheck.gateway.sockets import Cuts, HalfCloses, Resets, SlowFirstByte, SocketFault, Stalls
+from agentcheck.gateway.sending import Sending
+from agentcheck.gateway.sockets import SocketFault
 from agentcheck.gateway.transport import transport_of
-from agentcheck.live import LiveError
+from agentcheck.messages import Decision, Request
+from agentcheck.secrets import scrub_url
 from agentcheck.trace import Trace
-from agentcheck.wire import STREAMS, CassetteError, WireError, WireReply, WireRequest, header
+from agentcheck.wire import CassetteError, WireError, WireReply, WireRequest
 
-# Of one connection, or set anew by the server.
-_OWN: Final = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding", "date", "server"})
 _KEPT: Final = ("content-type", "user-agent", "accept")  # of a request's headers, in the trace
-_LOOK: Final = 0.05  # seconds between two looks at whether the gateway is closing
+_THREADS: Final = 64  # requests that may wait for an answering at the same time
+_FORBIDDEN: Final = "this address lacks the token of the gateway"
+_TOO_LARGE: Final = f"a request of more than {LARGEST >> 20} MiB"
+_UPGRADE: Final = "the gateway speaks plain HTTP: ask again without an upgrade"
 
 
 class App:
-    """An ASGI application. `closing` ends whatever waits."""
+    """An ASGI application. All that crosses is in `trace` before it is answered.
+
+    A request without the token gets 403, one beyond the bound 413, one that wants another protocol 426.
+    """
 
     def __init__(
         self,
@@ -41,222 +46,173 @@ class App:
     ):
         self._answering = answering
         self._trace = trace
-        self._token = token
+        self._token = token.encode()
         self._fault = fault
         self._heard = heard
-        self._lock = threading.Lock()
         self._asked = 0
-        self.closing = threading.Event()
+        self._closing = asyncio.Event()
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="agentcheck-gateway")
+
+    def give_up(self) -> None:
+        """End whatever waits; called in the loop."""
+        self._closing.set()
+
+    async def ended(self) -> None:
+        """Close what answers. Waits for calls that still run in a thread."""
+        await self._answering.ended()
+        self._threads.shutdown(cancel_futures=True)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         path = self._path_behind_token(scope)
         if path is None:
-            self._record("refused", what="connection", detail=f"{scope['method']} {scope['path'][:40]}", where="")
-            await _plain(send, 403, b"agentcheck: this address lacks the token of the gateway\n")
-            return
-        try:
-            wire = await self._wire(path, scope, receive)
-        except TooLarge:
-            await _plain(send, 413, f"agentcheck: a request of more than {LARGEST >> 20} MiB\n".encode())
-            return
-        except WireError as error:
-            await _plain(send, 400, f"agentcheck: {error}\n".encode())
-            return
-        except ClientDisconnect:
-            return
-        await self._answer(wire, scope, receive, send)
+            await self._refuse(403, _FORBIDDEN, scope["path"][:40], scope, send)
+        elif _wants_upgrade(scope):
+            await self._refuse(426, _UPGRADE, path, scope, send, (b"upgrade", b"HTTP/1.1"), (b"connection", b"upgrade"))
+        else:
+            await self._take(path, scope, receive, send)
 
     def _path_behind_token(self, scope: Scope) -> str | None:
-        _, token, *rest = scope["raw_path"].decode("latin-1").split("/", 2) if scope["path"] else ("", "")
-        if not hmac.compare_digest(unquote(token).encode(), self._token.encode()):
-            return None
-        return f"/{rest[0] if rest else ''}"
+        _, _, rest = scope["raw_path"].decode("latin-1").partition("/")
+        token, _, path = rest.partition("/")
+        return f"/{path}" if hmac.compare_digest(unquote(token).encode(), self._token) else None
 
-    async def _wire(self, path: str, scope: Scope, receive: Receive) -> WireRequest:
+    async def _refuse(
+        self, status: int, why: str, what: str, scope: Scope, send: Send, *more: tuple[bytes, bytes]
+    ) -> None:
+        self._trace.append("refused", what="connection", detail=f"{scope['method']} {what}: {why}", where="")
+        self._heard(f"refused {scope['method']} {what}: {why}")
+        text = f"agentcheck: {why}\n".encode()
+        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode()), *more]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": text})
+
+    # --- what was asked ----------------------------------------------------------------
+
+    async def _take(self, path: str, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
-        body, size = [], 0
-        async for piece in HttpRequest(scope, receive).stream():
-            size += len(piece)
-            if size > LARGEST:
-                raise TooLarge
-            body.append(piece)
-        url = f"http://gateway{path}{'?' if query else ''}{query}"
-        return WireRequest(scope["method"], url, headers, unpacked(b"".join(body), headers))
-
-    # --- answering ---------------------------------------------------------------------
+        bare = WireRequest(scope["method"], f"http://gateway{path}{'?' if query else ''}{query}", headers, b"")
+        try:
+            body = unpacked(await _read(scope, receive), headers)
+        except TooLarge:
+            await self._refuse(413, _TOO_LARGE, path, scope, send, (b"connection", b"close"))
+        except WireError as error:
+            await self._pass(missed(bare, str(error)), bare, 0, scope, receive, send)
+        except ClientDisconnect:
+            return
+        else:
+            await self._answer(WireRequest(bare.method, bare.url, headers, body), scope, receive, send)
 
     async def _answer(self, wire: WireRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        with ExitStack() as stack:
-            answering = self._answering(wire)
-            quick = self._answering.quick
-            answer = stack.enter_context(answering) if quick else await run_in_threadpool(answering.__enter__)
-            if not quick:
-                stack.push(answering.__exit__)
-            number = self._written_down(wire, answer)
-            fault = answer.fault or (self._fault(number) if number else None)
-            sender = _Sender(answer, fault, scope, receive, send, self)
-            try:
-                await sender.run()
-            except (LiveError, CassetteError, OSError) as error:
-                self._record("model_failed", failure=str(error))
-                transport_of(scope["client"]).finish()
-
-    def _written_down(self, wire: WireRequest, answer: Answer) -> int:
-        """Record what was asked and what will be answered; the number of the model call, 0 where it is none."""
-        if answer.request is None:
-            if answer.miss:
-                self._record("miss", url=wire.url, reason=answer.miss)
+        number, answering = 0, self._answering
+        if not (answering.quick or answering.records) and (request := parsed(wire)):
+            number = self._written_down(wire, request)
+        try:
+            if answering.quick:
+                opened: Opened = answering(wire)
             else:
-                self._record("probe", name=answer.side or "other", value=f"{wire.method} {wire.path}")
-            self._heard(f"{wire.method} {wire.path}: {answer.miss or answer.side or answer.status}")
+                opened = await asyncio.get_running_loop().run_in_executor(self._threads, answering, wire)
+        except Exception as error:  # whatever a script, a dialect or a foreign answering comes to
+            opened = missed(wire, f"agentcheck itself failed on this request: {type(error).__name__}: {error}")
+        await self._pass(opened, wire, number, scope, receive, send)
+
+    def _written_down(self, wire: WireRequest, request: Request) -> int:
+        """Record a model call; its number."""
+        self._asked += 1
+        url = scrub_url(wire.url) if "?" in wire.url else wire.url
+        raw = {"method": wire.method, "url": url, "headers": _kept(wire.headers), "body": _text(wire.body)}
+        self._trace.append("model_request", n=self._asked, request=request, raw=raw)
+        return self._asked
+
+    # --- what is answered --------------------------------------------------------------
+
+    async def _pass(
+        self, opened: Opened, wire: WireRequest, number: int, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Write an answer down and send it."""
+        try:
+            async with opened as answer:
+                if not self._answering.records:
+                    number = self._say(number, wire, answer)
+                fault = answer.fault or (self._fault(number) if number else None)
+                if fault is not None and not answer.why and not self._answering.records:
+                    self._trace.append("fault_fired", fault=str(fault))
+                whole = partial(self._came_whole, answer, number)
+                sent = await Sending(answer, fault, scope, receive, send, self._closing, whole).run()
+                if not sent:
+                    self._lost(answer, number)
+        except (OSError, CassetteError) as error:
+            self._trace.append("model_failed", n=number, failure=str(error))
+            self._heard(f"call {number}: {error}")
+            transport_of(scope).finish()
+
+    def _say(self, number: int, wire: WireRequest, answer: Answer) -> int:
+        """Record what is answered, and before it the model call where that is not done yet; the number of that."""
+        if answer.request is None:
+            self._say_beside(wire, answer)
             return 0
-        with self._lock:
-            self._asked += 1
-            number = self._asked
-            raw = {"method": wire.method, "url": wire.url, "headers": _kept(wire.headers), "body": _text(wire.body)}
-            self._trace.append("model_request", n=number, request=answer.request, raw=raw)
-            if answer.why:
-                self._trace.append("fault_fired", fault=answer.why)
-            self._say(number, answer)
+        number = number or self._written_down(wire, answer.request)
+        if answer.why:
+            self._trace.append("fault_fired", fault=answer.why)
+        if answer.miss:
+            self._trace.append("miss", url=wire.url.partition("?")[0], reason=answer.miss)
+            self._tell(number, answer.request, f"MISS, {answer.miss}")
+        elif isinstance(answer.pieces, tuple):
+            self._decided(number, answer.request, answer.decision, answer.failure)
         return number
 
-    def _say(self, number: int, answer: Answer) -> None:
-        said = "passed on"
+    def _say_beside(self, wire: WireRequest, answer: Answer) -> None:
+        """Of a request that calls no model."""
         if answer.miss:
-            self._trace.append("miss", url="", reason=answer.miss)
-            said = f"MISS, {answer.miss}"
-        elif answer.decision is not None:
-            self._trace.append("model_reply", n=number, decision=answer.decision)
-            calls = ", ".join(call.name for call in answer.decision.calls)
-            said = f"calls {calls}" if calls else repr(answer.decision.text[:60])
-        elif answer.failure:
-            self._trace.append("model_failed", failure=answer.failure)
-            said = answer.failure
-        request = answer.request
-        assert request is not None, "a model call without a request"
+            self._trace.append("miss", url=wire.url.partition("?")[0], reason=answer.miss)
+        else:
+            self._trace.append("probe", name=answer.side or "other", value=f"{wire.method} {wire.path}")
+        said = f"MISS, {answer.miss}" if answer.miss else answer.side or str(answer.status)
+        self._heard(f"{wire.method} {wire.path}: {said}")
+
+    def _decided(self, number: int, request: Request, decision: Decision | None, failure: str) -> None:
+        if decision is None:
+            self._trace.append("model_failed", n=number, failure=failure)
+            self._tell(number, request, failure)
+            return
+        self._trace.append("model_reply", n=number, decision=decision)
+        calls = ", ".join(call.name for call in decision.calls)
+        self._tell(number, request, f"calls {calls}" if calls else repr(decision.text[:60]))
+
+    def _tell(self, number: int, request: Request, said: str) -> None:
         self._heard(f"call {number}, {request.dialect}, {len(request.messages)} messages: {said}")
 
-    def replied(self, answer: Answer, pieces: list[bytes]) -> None:
-        """Record what a live model said, once it is whole."""
-        answer.done()
-        if answer.request is None:
+    async def _came_whole(self, answer: Answer, number: int, pieces: tuple[bytes, ...]) -> None:
+        """A live reply is all there, and its last piece not sent yet. Raises CassetteError."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, answer.done)
+        if answer.request is None or answer.miss:
             return
         try:
-            decision = named(answer.request.dialect).parse_reply(
-                WireReply(answer.status, answer.headers, tuple(pieces))
-            )
-            self._record("model_reply", n=self._asked, decision=decision)
+            found = named(answer.request.dialect).parse_reply(WireReply(answer.status, answer.headers, pieces))
+            self._decided(number, answer.request, found, "")
         except WireError as error:
-            self._record("model_failed", failure=str(error))
+            self._decided(number, answer.request, None, str(error))
 
-    def fired(self, fault: SocketFault) -> None:
-        self._record("fault_fired", fault=str(fault))
-
-    def _record(self, type: str, /, **data: Any) -> None:
-        with self._lock:
-            self._trace.append(type, **data)
-
-
-class _Sender:
-    """One answer on its way out, with what goes wrong on it."""
-
-    def __init__(self, answer: Answer, fault: SocketFault | None, scope: Scope, receive: Receive, send: Send, app: App):
-        self.answer, self.fault, self.app = answer, fault, app
-        self._scope, self._receive, self._send = scope, receive, send
-
-    async def run(self) -> None:
-        if self.fault is not None and not self.answer.why:
-            self.app.fired(self.fault)
-        if isinstance(self.fault, Resets) and self.fault.after is None:
-            transport_of(self._scope["client"]).reset()
-            self.answer.lost()
-            return
-        if isinstance(self.fault, SlowFirstByte):
-            await self._wait(self.fault.seconds)
-        headers = self._headers()
-        if self.fault is None and not self.answer.live and not _streams(self.answer.headers):
-            await self._at_once(headers)
-            return
-        await self._send({"type": "http.response.start", "status": self.answer.status, "headers": headers})
-        await self._body()
-
-    async def _at_once(self, headers: list[tuple[bytes, bytes]]) -> None:
-        body = b"".join(self.answer.pieces)
-        headers = [*headers, (b"content-length", str(len(body)).encode())]
-        await self._send({"type": "http.response.start", "status": self.answer.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": body})
-
-    def _headers(self) -> list[tuple[bytes, bytes]]:
-        kept = {name.lower(): value for name, value in self.answer.headers.items() if name.lower() not in _OWN}
-        return [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in kept.items()]
-
-    async def _body(self) -> None:
-        sent: list[bytes] = []
-        pieces = iter(self.answer.pieces)
-        upcoming = await self._next(pieces)
-        while upcoming is not None:
-            piece, upcoming = upcoming, await self._next(pieces)
-            sent.append(piece)
-            if upcoming is None and self.answer.live:  # on disk before the last piece goes out
-                await run_in_threadpool(self.app.replied, self.answer, sent)
-            if await self._goes_wrong(len(sent) - 1, piece):
-                self.answer.lost()
-                return
-            await self._send({"type": "http.response.body", "body": piece, "more_body": True})
-        if not await self._goes_wrong(len(sent), b""):
-            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    async def _next(self, pieces: Iterator[bytes]) -> bytes | None:
-        if self.answer.live:
-            return await run_in_threadpool(next, pieces, None)
-        return next(pieces, None)
-
-    async def _goes_wrong(self, arrived: int, piece: bytes) -> bool:
-        """Whether the answer ends here, with so many pieces arrived whole."""
-        way_out = transport_of(self._scope["client"])
-        match self.fault:
-            case Resets(after=after) if after == arrived:
-                way_out.reset()
-            case Cuts(after=after) if after <= arrived:
-                half = piece[: max(1, len(piece) // 2)]
-                way_out.write(f"{len(piece):x}\r\n".encode() + half if piece else b"")
-                way_out.finish()
-            case HalfCloses(after=after) if after <= arrived:
-                way_out.shut()
-                await self._wait(None)
-            case Stalls(after=after, seconds=seconds) if after == arrived:
-                await self._wait(seconds)
-                return seconds is None
-            case _:
-                return False
-        return True
-
-    async def _wait(self, seconds: float | None) -> None:
-        """Wait so long, or until the client or the gateway gives up."""
-        gone = asyncio.ensure_future(self._disconnected())
-        loop = asyncio.get_running_loop()
-        until = None if seconds is None else loop.time() + seconds
-        while not gone.done() and not self.app.closing.is_set() and (until is None or loop.time() < until):
-            left = _LOOK if until is None else min(_LOOK, max(0.0, until - loop.time()))
-            await asyncio.wait({gone}, timeout=left)
-        gone.cancel()
-
-    async def _disconnected(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
+    def _lost(self, answer: Answer, number: int) -> None:
+        answer.lost()
+        if not isinstance(answer.pieces, tuple):
+            why = "the gateway closed" if self._closing.is_set() else "the client went away"
+            self._trace.append("model_failed", n=number, failure=f"{why} before the reply was whole")
 
 
-async def _plain(send: Callable[[Any], Awaitable[None]], status: int, text: bytes) -> None:
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(text)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": text})
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """The body of a request. Raises TooLarge, ClientDisconnect."""
+    pieces, size = [], 0
+    async for piece in HttpRequest(scope, receive).stream():
+        size += len(piece)
+        if size > LARGEST:
+            raise TooLarge
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
-def _streams(headers: Mapping[str, str]) -> bool:
-    return header(headers, "content-type").lower().startswith(STREAMS)
+def _wants_upgrade(scope: Scope) -> bool:
+    return any(name == b"upgrade" and value.lower() == b"websocket" for name, value in scope["headers"])
 
 
 def _kept(headers: Mapping[str, str]) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """The server: on the loopback interface, on a free port, behind a token that only the agent's environment knows."""
 
+import asyncio
 import secrets
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from agentcheck.gateway.answering import Answering
 from agentcheck.gateway.app import App
@@ -13,7 +15,10 @@ from agentcheck.gateway.sockets import SocketFault
 from agentcheck.trace import Trace
 
 _START: Final = 10.0  # seconds until the server must listen
-_STOP: Final = 5.0  # seconds until its thread must have ended
+_STOP: Final = 10.0  # seconds until its thread must have ended
+_GRACE: Final = 1.0  # seconds that answers on their way have when the gateway closes
+_IDLE: Final = 3600  # seconds that a connection is kept open between two requests
+_HEAD: Final = 2**18  # bytes of a request's head
 # Variables by which SDKs and programs find a model, and what each wants behind the base.
 VARIABLES: Final = {
     "OPENAI_BASE_URL": "/v1",
@@ -62,12 +67,12 @@ class Gateway:
         self._token = secrets.token_urlsafe(18)
         self._app = App(answering, self.trace, self._token, fault, heard)
         self._socket = _bound(port)
-        self._thread: threading.Thread | None = None
-        self._server: Any = None
-
-    @property
-    def port(self) -> int:
-        return int(self._socket.getsockname()[1])
+        self.port = int(self._socket.getsockname()[1])
+        self._loop = asyncio.new_event_loop()
+        self._end = asyncio.Event()
+        self._started = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="agentcheck-gateway", daemon=True)
+        self._failed: BaseException | None = None
 
     @property
     def url(self) -> str:
@@ -85,37 +90,42 @@ class Gateway:
         return found | {"NO_PROXY": _LOCAL, "no_proxy": _LOCAL}
 
     def __enter__(self) -> "Gateway":
-        import uvicorn
-
-        from agentcheck.gateway.transport import Protocol
-
-        config = uvicorn.Config(
-            self._app, http=Protocol, loop="asyncio", lifespan="off", ws="none", log_config=None, log_level="critical",
-            access_log=False, timeout_keep_alive=60, timeout_graceful_shutdown=1, server_header=False,
-            date_header=False,
-        )  # fmt: skip
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(
-            target=self._server.run, kwargs={"sockets": [self._socket]}, name="agentcheck-gateway", daemon=True
-        )
         self._thread.start()
-        for _ in range(int(_START * 200)):
-            if self._server.started:
-                return self
-            self._thread.join(0.005)
-        self.close()
-        raise GatewayError(f"the gateway did not start within {_START:.0f} s")
+        if not self._started.wait(_START) or self._failed is not None:
+            self.close()
+            raise GatewayError(f"the gateway did not start: {self._failed or f'not within {_START:.0f} s'}")
+        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def close(self) -> None:
         """End all connections and the server's thread."""
-        self._app.closing.set()
-        if self._server is not None and self._thread is not None:
-            self._server.should_exit = True
+        with suppress(RuntimeError):  # the loop has ended already
+            self._loop.call_soon_threadsafe(self._end.set)
+        if self._thread.ident is not None:
             self._thread.join(_STOP)
+        else:
+            self._loop.close()
         self._socket.close()
+
+    def _run(self) -> None:
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self._serve())
+        except Exception as error:  # told by whoever waits for the start
+            self._failed = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        from agentcheck.gateway.transport import serving
+
+        async with serving(self._app, self._socket, idle=_IDLE, head=_HEAD, grace=_GRACE):
+            self._started.set()
+            await self._end.wait()
+            self._app.give_up()
+        await self._app.ended()
 
 
 def _bound(port: int) -> socket.socket:

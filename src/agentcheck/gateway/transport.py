@@ -1,14 +1,20 @@
 """The transport of each connection, so that what goes wrong on a socket can really go wrong on it."""
 
 import asyncio
+import logging
 import socket
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
 
 _EXTENSION: Final = "agentcheck.transport"  # of a scope: the transport of its connection
+_UNHEARD: Final = logging.Logger("agentcheck.gateway", logging.CRITICAL + 1)  # broken answers are meant to be broken
 
 
 class Transport:
@@ -40,10 +46,11 @@ class Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.logger = self.access_logger = _UNHEARD
         answer, found = self.app, {_EXTENSION: Transport(transport)}
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
-            await answer({**scope, "extensions": found}, receive, send)  # type: ignore[arg-type]
+            await answer({**scope, "extensions": found}, receive, send)
 
         self.app: Any = with_transport
 
@@ -52,3 +59,39 @@ def transport_of(scope: Scope) -> Transport:
     """The way out of the connection that a request came on."""
     found: Transport = scope["extensions"][_EXTENSION]
     return found
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, bound: socket.socket, *, idle: int, head: int, grace: float) -> AsyncIterator[None]:
+    """uvicorn's HTTP on this socket. At the end answers have `grace` seconds, then every connection is closed.
+
+    `idle`: seconds that a connection is kept between two requests; `head`: bytes of a request's head at the most.
+    """
+    config = Config(
+        app, http=Protocol, lifespan="off", ws="none", interface="asgi3", log_config=None, access_log=False,
+        proxy_headers=False, server_header=False, date_header=False,
+        timeout_keep_alive=idle, h11_max_incomplete_event_size=head,
+    )  # fmt: skip
+    config.load()
+    state = ServerState()
+    listener = await asyncio.get_running_loop().create_server(lambda: Protocol(config, state, {}), sock=bound)
+    try:
+        yield
+    finally:
+        listener.close()
+        await _ended(state, grace)
+
+
+async def _ended(state: ServerState, grace: float) -> None:
+    """Let answers end, then cancel them, and leave no connection."""
+    for connection in list(state.connections):
+        connection.shutdown()
+    if state.tasks:
+        await asyncio.wait(set(state.tasks), timeout=grace)
+    left = list(state.tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
+    for connection in list(state.connections):
+        connection.transport.abort()
+    await asyncio.sleep(0)  # the transports close
