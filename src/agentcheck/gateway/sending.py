@@ -53,8 +53,9 @@ class Sending:
         return await self._unless_gone(self._body())
 
     async def _at_once(self, body: bytes) -> None:
-        await self._start((b"content-length", str(len(body)).encode()))
-        await self._send({"type": "http.response.body", "body": body})
+        with self._way_out.in_one_piece():
+            await self._start((b"content-length", str(len(body)).encode()))
+            await self._send({"type": "http.response.body", "body": body})
 
     async def _start(self, *more: tuple[bytes, bytes]) -> None:
         headers = [*_sendable(self._answer.headers), *more]

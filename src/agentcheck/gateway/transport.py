@@ -4,8 +4,8 @@ import asyncio
 import logging
 import socket
 import struct
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -18,10 +18,38 @@ _UNHEARD: Final = logging.Logger("agentcheck.gateway", logging.CRITICAL + 1)  # 
 
 
 class Transport:
-    """One connection's way out."""
+    """asyncio's transport of one connection, with what an answer may do to it."""
 
     def __init__(self, transport: asyncio.Transport):
         self._transport = transport
+        self._waiting: list[bytes] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if self._waiting is None:
+            self._transport.write(data)
+        else:
+            self._waiting.append(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    @contextmanager
+    def in_one_piece(self) -> Iterator[None]:
+        """What is written meanwhile is sent at once, in the end."""
+        self._waiting = []
+        try:
+            yield
+        finally:
+            self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting:
+            self._transport.write(b"".join(waiting))
 
     def reset(self) -> None:
         """RST: what is not sent yet is thrown away."""
@@ -31,23 +59,21 @@ class Transport:
 
     def finish(self) -> None:
         """FIN, after what was written; nothing more is read."""
-        self._transport.close()
+        self.close()
 
     def shut(self) -> None:
         """FIN of this direction alone: the other side may go on."""
         self._transport.write_eof()
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
 
 
 class Protocol(H11Protocol):
     """uvicorn's own, which hands its transport to the application as an extension of the scope."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        own: Any = Transport(transport)
+        super().connection_made(own)
         self.logger = self.access_logger = _UNHEARD
-        answer, found = self.app, {_EXTENSION: Transport(transport)}
+        answer, found = self.app, {_EXTENSION: own}
 
         async def with_transport(scope: Scope, receive: Receive, send: Send) -> None:
             await answer({**scope, "extensions": found}, receive, send)
