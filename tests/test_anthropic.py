@@ -108,6 +108,7 @@ RAW_CALLS = st.lists(st.builds(ToolCall, st.just("deploy"), RAW, st.sampled_from
 FINISHES = st.sampled_from(["length", "filter", "unknown", "calls"])
 
 
+@settings(deadline=None)
 @given(decision=decisions(), stream=st.booleans())
 def test_what_is_written_is_read_back(decision, stream):
     assert same(anthropic.parse_reply(anthropic.reply(decision, asked(stream))), decision)
@@ -133,6 +134,7 @@ def test_one_byte_at_a_time_splits_no_character():
     assert by_events(anthropic.reply(decision, asked(stream=True)), 1) == decision
 
 
+@settings(deadline=None)
 @given(decision=decisions())
 def test_a_reply_has_all_that_the_sdk_insists_on(decision):
     """The SDK's own models, which it does not enforce itself, but stricter clients do."""
@@ -234,6 +236,7 @@ def test_failures_are_the_sdks_own(status, error, kind, stream):
 # --- replies that are none -------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(decision=decisions(), at=st.integers(0, 20_000))
 def test_a_stream_cut_anywhere_is_no_decision(decision, at):
     whole = anthropic.reply(decision, asked(stream=True))

@@ -205,7 +205,7 @@ def _response(decision: Decision, request: Request) -> dict[str, Any]:
         "top_p": settings.get("top_p"),
         "usage": {
             "input_tokens": asked,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": answered,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": asked + answered,
@@ -266,7 +266,7 @@ def _streamed(reply: WireReply) -> Mapping[str, Any]:
                 items[repr(payload.get("output_index"))] = payload.get("item")
             case "response.completed" | "response.incomplete" | "response.failed":
                 whole = mapping(payload.get("response"))
-                return whole if whole.get("output") else {**whole, "output": list(items.values())}
+                return {**whole, "output": list(items.values())} if whole.get("output") == [] else whole
     raise WireError("the stream ended before response.completed: it was cut off")
 
 
