@@ -37,7 +37,8 @@ class WireRequest:
 
     @property
     def path(self) -> str:
-        return urlsplit(self.url).path
+        """The path of the address; none where it is no address."""
+        return path_of(self.url)
 
     def json(self) -> dict[str, Any]:
         """The body as a JSON object. Raises WireError where it is none."""
@@ -107,6 +108,14 @@ class Dialect(Protocol):
 
     def messages_json(self, request: WireRequest) -> str:
         """The exact array of messages that was sent, indented for reading. Raises WireError."""
+
+
+def path_of(url: str) -> str:
+    """The path of an address; none where it is no address (as of an IPv6 host that is none)."""
+    try:
+        return urlsplit(url).path
+    except ValueError:
+        return ""
 
 
 def header(headers: Mapping[str, str], name: str) -> str:

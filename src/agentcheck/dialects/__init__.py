@@ -10,9 +10,8 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
-from urllib.parse import urlsplit
 
-from agentcheck.wire import Dialect, WireError, WireRequest
+from agentcheck.wire import Dialect, WireError, WireRequest, path_of
 
 GROUP: Final = "agentcheck.dialects"
 _BUNDLED: Final = tuple(
@@ -94,7 +93,7 @@ def dialect_of(request: WireRequest) -> Dialect | None:
 
 def unread(url: str) -> str | None:
     """The name of the format in which a request to this address calls a model, where no dialect judges it."""
-    return _ending(urlsplit(url).path, _UNREAD)
+    return _ending(path_of(url), _UNREAD)
 
 
 def side_request(request: WireRequest) -> str | None:
