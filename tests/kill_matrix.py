@@ -37,6 +37,7 @@ REPORT = ROOT / "reports" / "kill-matrix.md"
 GOOD = {
     "agentcheck.fixtures.deploybot:target": "RH",
     "agentcheck.fixtures.deploybot:callable_target": "C",
+    "agentcheck.fixtures.twins.subagents:well_behaved": "H",
 }
 
 

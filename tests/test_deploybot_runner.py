@@ -112,6 +112,12 @@ def test_retry_after_is_read_and_nothing_is_retried_by_the_sdk(provider: type[Pr
     assert (event.status, event.retry_after, len(provider.bodies)) == (429, 7.0, 1)
 
 
+def test_an_agent_without_tools_sends_no_empty_list_of_them(provider: type[Provider]) -> None:
+    provider.answers.put((200, {}, completion({"content": "Hi."}, "stop")))
+    ChatModel()(CallModel([Message("user", "go")]))
+    assert provider.bodies == [{"model": None, "messages": [{"role": "user", "content": "go"}]}]
+
+
 def test_retry_after_may_be_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 1_763_913_600.0)
     assert retry_after({"retry-after": "Sun, 23 Nov 2025 16:00:30 GMT"}) == 30.0
