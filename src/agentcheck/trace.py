@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -64,13 +65,14 @@ class Event:
 
 
 class Trace:
-    """An append-only list of events, written as JSON Lines as it happens."""
+    """An append-only list of events, written as JSON Lines as it happens. Several threads may append to it."""
 
     def __init__(self, path: Path | None = None, *, run: str = "run", events: list[Event] | None = None):
         self.path = path
         self.run = run
         self.events: list[Event] = events or []
         self._started = time.monotonic()
+        self._lock = threading.Lock()
         # A lone surrogate, which UTF-8 cannot hold, is written as its JSON escape.
         new = path if events is None else None
         self._file: TextIO | None = new.open("a", encoding="utf-8", errors="backslashreplace") if new else None
@@ -88,13 +90,15 @@ class Trace:
         """Record one event; it is on disk when this returns."""
         if type not in TYPES:
             raise ValueError(f"no event type {type!r}; the types are {', '.join(sorted(TYPES))}")
-        elapsed = round(time.monotonic() - self._started, 6)
-        event = Event(len(self.events), elapsed, self.run, session, pid, type, _plain(data))
-        if self._file:
-            fields = {name: getattr(event, name) for name in Event.__slots__}  # its data is plain already
-            self._file.write(json.dumps(fields, ensure_ascii=False) + "\n")
-            self._file.flush()
-        self.events.append(event)
+        plain = _plain(data)
+        with self._lock:
+            elapsed = round(time.monotonic() - self._started, 6)
+            event = Event(len(self.events), elapsed, self.run, session, pid, type, plain)
+            if self._file:
+                fields = {name: getattr(event, name) for name in Event.__slots__}  # its data is plain already
+                self._file.write(json.dumps(fields, ensure_ascii=False) + "\n")
+                self._file.flush()
+            self.events.append(event)
         return event
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from agentcheck.trace import Trace
 from agentcheck.wire import CassetteError
 
 PATIENCE = 600.0  # seconds until the next piece of a live model's reply
+UNUSED = 20  # unused exchanges that are named
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +52,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _serving(options: argparse.Namespace, answering: Answering) -> Gateway:
-    trace = Trace(options.trace) if options.trace else Trace()
+    try:
+        trace = Trace(options.trace) if options.trace else Trace()
+    except OSError as error:
+        raise UserError(f"the trace {options.trace} cannot be written: {error.strerror}") from None
     return Gateway(answering, trace=trace, port=options.port, heard=lambda line: print(line, flush=True))
 
 
@@ -61,6 +65,8 @@ def _answering(options: argparse.Namespace) -> Iterator[Answering]:
         yield Played(Cassette.read(options.cassette).player())
     elif options.script:
         scenario = Scenario.read(options.script)
+        if scenario.turns is None:  # agentcheck would decide, and call tools that nothing stands for
+            raise ScenarioError(f"{options.script}: decides nothing; give it [[model]] tables, or use --cassette")
         script = Script(scenario.turns, scenario)
         yield Scripted(Habitual(script, options.habit) if options.habit else script)
     else:
@@ -87,5 +93,8 @@ def _ended(answering: Answering, gateway: Gateway) -> int:
     for reason in gateway.misses:
         print(f"no answer: {reason}")
     if isinstance(answering, Played) and (unused := answering.player.unused()):
-        print(f"{len(unused)} recorded exchanges were not asked for")
+        print(f"{len(unused)} recorded exchanges were not asked for:")
+        numbered = zip(answering.player.left(), unused, strict=True)
+        lines = [f"  number {number + 1}, {one.request.method} {one.request.path}" for number, one in numbered]
+        print("\n".join(lines[:UNUSED] + ([f"  and {len(lines) - UNUSED} more"] if len(lines) > UNUSED else [])))
     return int(bool(gateway.misses))

@@ -2,7 +2,8 @@
 
 from agentcheck.gateway.answering import Answer, Answering, Played, Scripted
 from agentcheck.gateway.faulty import Faulty
+from agentcheck.gateway.handled import Handled
 from agentcheck.gateway.passed import Passed
 from agentcheck.gateway.server import Gateway, GatewayError
 
-__all__ = ["Answer", "Answering", "Faulty", "Gateway", "GatewayError", "Passed", "Played", "Scripted"]
+__all__ = ["Answer", "Answering", "Faulty", "Gateway", "GatewayError", "Handled", "Passed", "Played", "Scripted"]

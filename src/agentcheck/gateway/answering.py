@@ -33,6 +33,7 @@ class Answer:
     failure: str = ""
     miss: str = ""
     side: str = ""
+    recorded: bool = False  # whoever made it has written it down
     fault: SocketFault | None = None
     why: str = ""  # the fault of the model that this answer is, in words
     done: Callable[[], None] = lambda: None  # called, in a thread, when all pieces are there and the last is not sent

@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 from agentcheck.dialects import named
 from agentcheck.gateway.answering import Answer, Answering, Opened, missed, parsed
 from agentcheck.gateway.bodies import LARGEST, TooLarge, unpacked
+from agentcheck.gateway.patience import unless_gone
 from agentcheck.gateway.sending import Sending
 from agentcheck.gateway.sockets import SocketFault
 from agentcheck.gateway.transport import transport_of
@@ -104,17 +105,23 @@ class App:
             await self._answer(WireRequest(bare.method, bare.url, headers, body), scope, receive, send)
 
     async def _answer(self, wire: WireRequest, scope: Scope, receive: Receive, send: Send) -> None:
-        number, answering = 0, self._answering
-        if not (answering.quick or answering.records) and (request := parsed(wire)):
-            number = self._written_down(wire, request)
-        try:
-            if answering.quick:
-                opened: Opened = answering(wire)
-            else:
-                opened = await asyncio.get_running_loop().run_in_executor(self._threads, answering, wire)
-        except Exception as error:  # whatever a script, a dialect or a foreign answering comes to
-            opened = missed(wire, f"agentcheck itself failed on this request: {type(error).__name__}: {error}")
+        if self._answering.quick:
+            await self._pass(self._opened(wire), wire, 0, scope, receive, send)
+            return
+        request = None if self._answering.records else parsed(wire)
+        number = self._written_down(wire, request) if request else 0
+        if not await unless_gone(self._waited_for(wire, number, scope, receive, send), receive, self._closing):
+            self._give_up_on(number)
+
+    async def _waited_for(self, wire: WireRequest, number: int, scope: Scope, receive: Receive, send: Send) -> None:
+        opened = await asyncio.get_running_loop().run_in_executor(self._threads, self._opened, wire)
         await self._pass(opened, wire, number, scope, receive, send)
+
+    def _opened(self, wire: WireRequest) -> Opened:
+        try:
+            return self._answering(wire)
+        except Exception as error:  # whatever a script, a dialect or a foreign answering comes to
+            return missed(wire, f"agentcheck itself failed on this request: {type(error).__name__}: {error}")
 
     def _written_down(self, wire: WireRequest, request: Request) -> int:
         """Record a model call; its number."""
@@ -132,15 +139,14 @@ class App:
         """Write an answer down and send it."""
         try:
             async with opened as answer:
-                if not self._answering.records:
+                if not answer.recorded:
                     number = self._say(number, wire, answer)
                 fault = answer.fault or (self._fault(number) if number else None)
-                if fault is not None and not answer.why and not self._answering.records:
+                if fault is not None and not answer.why and not answer.recorded:
                     self._trace.append("fault_fired", fault=str(fault))
                 whole = partial(self._came_whole, answer, number)
-                sent = await Sending(answer, fault, scope, receive, send, self._closing, whole).run()
-                if not sent:
-                    self._lost(answer, number)
+                if not await Sending(answer, fault, scope, receive, send, self._closing, whole).run():
+                    answer.lost()
         except (OSError, CassetteError) as error:
             self._trace.append("model_failed", n=number, failure=str(error))
             self._heard(f"call {number}: {error}")
@@ -193,10 +199,10 @@ class App:
         except WireError as error:
             self._decided(number, answer.request, None, str(error))
 
-    def _lost(self, answer: Answer, number: int) -> None:
-        answer.lost()
-        if not isinstance(answer.pieces, tuple):
-            why = "the gateway closed" if self._closing.is_set() else "the client went away"
+    def _give_up_on(self, number: int) -> None:
+        why = "the gateway closed" if self._closing.is_set() else "the client went away"
+        self._heard(f"call {number}: {why} before the reply was whole")
+        if number:
             self._trace.append("model_failed", n=number, failure=f"{why} before the reply was whole")
 
 

@@ -75,4 +75,4 @@ def _broken(answer: Answer, how: object, request: Request, wire: WireRequest) ->
     return whole(reply, request)
 
 
-_ON_SOCKET: dict[type, SocketFault] = {Reset: Resets(), TimesOut: Stalls(after=0)}
+_ON_SOCKET: dict[type, SocketFault] = {Reset: Resets(), TimesOut: Stalls(after=None)}

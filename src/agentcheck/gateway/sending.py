@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from agentcheck.gateway.answering import Answer
+from agentcheck.gateway.patience import unless_gone
 from agentcheck.gateway.sockets import Cuts, HalfCloses, Resets, SlowFirstByte, SocketFault, Stalls
 from agentcheck.gateway.transport import transport_of
 from agentcheck.wire import STREAMS, header
@@ -48,9 +49,7 @@ class Sending:
         if await self._goes_wrong_before():
             return False
         await self._start()
-        if isinstance(pieces, tuple):
-            return await self._body()
-        return await self._unless_gone(self._body())
+        return await self._body()
 
     async def _at_once(self, body: bytes) -> None:
         with self._way_out.in_one_piece():
@@ -105,7 +104,7 @@ class Sending:
             case Resets(after=None):
                 await self._reset()
                 return True
-            case SlowFirstByte(seconds=seconds):
+            case SlowFirstByte(seconds=seconds) | Stalls(after=None, seconds=seconds):
                 return not await self._wait(seconds)
         return False
 
@@ -136,28 +135,8 @@ class Sending:
 
     async def _wait(self, seconds: float | None) -> bool:
         """Wait so long; False where the client or the gateway gives up first, as somebody must where it is for ever."""
-        return await self._unless_gone(_slept(seconds))
-
-    async def _unless_gone(self, work: Coroutine[Any, Any, bool]) -> bool:
-        """Do this, but end it where the client or the gateway gives up."""
-        main = asyncio.ensure_future(work)
-        others = [asyncio.ensure_future(self._gone()), asyncio.ensure_future(self._closing.wait())]
-        try:
-            await asyncio.wait({main, *others}, return_when=asyncio.FIRST_COMPLETED)
-            return main.result() if main.done() else False
-        finally:
-            for task in (main, *others):
-                task.cancel()
-            await asyncio.gather(main, *others, return_exceptions=True)
-
-    async def _gone(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            continue
-
-
-async def _slept(seconds: float | None) -> bool:
-    await (asyncio.Event().wait() if seconds is None else asyncio.sleep(seconds))
-    return True
+        work: Coroutine[Any, Any, object] = asyncio.Event().wait() if seconds is None else asyncio.sleep(seconds)
+        return await unless_gone(work, self._receive, self._closing)
 
 
 def _streams(headers: Mapping[str, str]) -> bool:

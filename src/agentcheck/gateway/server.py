@@ -19,22 +19,36 @@ _STOP: Final = 10.0  # seconds until its thread must have ended
 _GRACE: Final = 1.0  # seconds that answers on their way have when the gateway closes
 _IDLE: Final = 3600  # seconds that a connection is kept open between two requests
 _HEAD: Final = 2**18  # bytes of a request's head
-# Variables by which SDKs and programs find a model, and what each wants behind the base.
+# Variables by which SDKs, frameworks and programs find a model, and what each wants behind the base: the providers'
+# own SDKs, openai's for Azure and Bedrock, anthropic's for Bedrock and Vertex, LangChain's and LiteLLM's.
 VARIABLES: Final = {
     "OPENAI_BASE_URL": "/v1",
     "OPENAI_API_BASE": "/v1",
     "ANTHROPIC_BASE_URL": "",
+    "ANTHROPIC_API_BASE": "",
+    "ANTHROPIC_BEDROCK_BASE_URL": "",
+    "ANTHROPIC_VERTEX_BASE_URL": "/v1",
     "GOOGLE_GEMINI_BASE_URL": "",
     "GOOGLE_VERTEX_BASE_URL": "",
     "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": "",
+    "AWS_BEDROCK_BASE_URL": "/v1",
+    "AZURE_OPENAI_ENDPOINT": "",
+    "AZURE_API_BASE": "",
     "OLLAMA_HOST": "",
     "OLLAMA_BASE_URL": "",
+    "OLLAMA_API_BASE": "",
     "CO_API_URL": "",
+    "MISTRAL_BASE_URL": "/v1",
+    "MISTRAL_API_BASE": "/v1",
     "GROQ_BASE_URL": "",
-    "MISTRAL_BASE_URL": "",
-    "AZURE_OPENAI_ENDPOINT": "",
+    "GROQ_API_BASE": "/openai/v1",
+    "TOGETHER_BASE_URL": "/v1",
+    "CEREBRAS_BASE_URL": "",
     "DEEPSEEK_BASE_URL": "/v1",
+    "DEEPSEEK_API_BASE": "/v1",
     "OPENROUTER_BASE_URL": "/v1",
+    "OPENROUTER_API_BASE": "/v1",
+    "XAI_API_BASE": "/v1",
     "LITELLM_PROXY_API_BASE": "",
 }
 _LOCAL: Final = "127.0.0.1,localhost"

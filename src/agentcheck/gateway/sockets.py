@@ -16,9 +16,9 @@ class Resets:
 
 @dataclass(frozen=True, slots=True)
 class Stalls:
-    """After so many pieces nothing more comes: for these seconds, or until one side gives up (None)."""
+    """After so many pieces (None: before the head) nothing comes: for these seconds, or until one side gives up."""
 
-    after: int = 1
+    after: int | None = 1
     seconds: float | None = None
 
 
