@@ -384,7 +384,8 @@ def test_on_vertex_the_model_and_the_stream_are_in_the_address(stream):
     found = anthropic.parse(wire)
     assert (found.settings["model"], found.stream) == ("claude-sonnet-4@20250514", stream)
     bare = {key: value for key, value in json.loads(wire.body).items() if key != "stream"}
-    assert anthropic.parse(WireRequest("POST", wire.url, {}, json_bytes(bare))).stream is stream
+    quoted = anthropic.parse(WireRequest("POST", wire.url.replace("@", "%40"), {}, json_bytes(bare)))
+    assert (quoted.settings["model"], quoted.stream) == ("claude-sonnet-4@20250514", stream)
 
 
 def test_on_vertex_what_is_no_call_of_claude_is_not_taken():

@@ -157,6 +157,16 @@ def test_the_events_come_in_openais_order():
     ]  # fmt: skip
 
 
+def test_an_item_begins_empty_and_ends_whole():
+    reply = openai_responses.reply(Decision("", (ToolCall("a", '{"x": 1}', "1"),), "calls"), asked(stream=True))
+    events = {e["type"]: e for e in (json.loads(chunk.partition(b"data: ")[2]) for chunk in reply.chunks)}
+    begun, ended = (events[f"response.output_item.{when}"]["item"] for when in ("added", "done"))
+    assert (begun["status"], begun["arguments"]) == ("in_progress", "")
+    assert (ended["status"], ended["arguments"]) == ("completed", '{"x": 1}')
+    assert events["response.function_call_arguments.done"]["name"] == "a"
+    assert events["response.completed"]["response"]["output"] == [ended]
+
+
 def test_where_a_reply_is_cut_off_its_last_item_is():
     cut = Decision("so", (ToolCall("a", "{}", "1"), ToolCall("b", '{"x', "2")), "length")
     items = json.loads(openai_responses.reply(cut, asked()).body)["output"]
@@ -292,6 +302,19 @@ SEARCHED = {"type": "web_search_call", "id": "ws_1", "status": "completed", "act
 )  # fmt: skip
 def test_every_item_is_understood(body, expected):
     assert openai_responses.parse_reply(WireReply(200, {}, (json_bytes(body),))) == expected
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "response.output_item.done", "output_index": [0], "item": SAID},
+        {"type": ["response.created"]},
+        {"type": "response.output_item.done", "output_index": 0, "item": {"type": ["function_call"]}},
+    ],
+)
+def test_odd_values_in_a_stream_break_nothing(event):
+    end = {"type": "response.completed", "response": {"status": "completed", "output": []}}
+    assert openai_responses.parse_reply(streamed([event, end])).calls == ()
 
 
 def test_a_stream_whose_end_repeats_no_items_is_read_from_them():
@@ -472,8 +495,15 @@ def test_a_custom_tool_is_called_with_free_text(stream, text):
     ]  # fmt: skip
 
 
+def test_no_request_can_say_itself_how_calls_are_written():
+    found = read(tools=[DEPLOY], agentcheck_call_forms={"deploy": {"type": "nonsense"}}, tool_choice=None)
+    body = json.loads(openai_responses.reply(Decision("", (ToolCall("deploy"),), "calls"), found).body)
+    assert [item["type"] for item in body["output"]] == ["function_call"]
+    assert body["tool_choice"] == "auto"
+
+
 def test_the_forms_of_calls_survive_a_trace():
-    found = read(tools=[NAMESPACE, SHELL], agentcheck_call_forms={"plain": "of the user's own making"})
+    found = read(tools=[NAMESPACE, SHELL])
     again = Request(found.dialect, found.messages, settings=json.loads(json.dumps(found.settings)))
     decision = Decision("", (ToolCall("mcp__ops__deploy", "{}", "c1"), ToolCall("sh", "ls", "c2")), "calls")
     assert openai_responses.parse_reply(openai_responses.reply(decision, again)) == decision
