@@ -1,6 +1,6 @@
-"""What each client raises when the model's connection breaks: python broken_clients.py intercepted|real HOW
+"""What each client raises when the model's connection breaks: python broken_clients.py intercepted|real
 
-Prints JSON: client → the names of the exception's class and its bases.
+Prints JSON: way to break → client → the names of the exception's class and its bases.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,7 +18,7 @@ from agentcheck.model_side import _sent
 from agentcheck.stage import intercept
 from agentcheck.wire import WireReply
 
-PATIENCE = 0.5
+PATIENCE = 3.0
 BODY = b'{"choices": []}'
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(BODY)
 
@@ -35,14 +36,18 @@ def breaking(how: str) -> Iterator[str]:
                 except OSError:
                     return
                 held.append(connection)
-                _asked(connection)
-                _break(connection, how)
+                threading.Thread(target=_answer, args=(connection, how), daemon=True).start()
 
         threading.Thread(target=serve, daemon=True).start()
         yield f"http://127.0.0.1:{server.getsockname()[1]}/v1/chat/completions"
         server.shutdown(socket.SHUT_RDWR)
     for connection in held:
         connection.close()
+
+
+def _answer(connection: socket.socket, how: str) -> None:
+    _asked(connection)
+    _break(connection, how)
 
 
 def _asked(connection: socket.socket) -> None:
@@ -68,6 +73,20 @@ def with_requests(url: str) -> Any:
     import requests
 
     return requests.post(url, json={"a": 1}, timeout=PATIENCE).content
+
+
+def with_requests_in_pieces(url: str) -> Any:
+    import requests
+
+    return list(requests.post(url, json={"a": 1}, timeout=PATIENCE, stream=True).iter_content(2))
+
+
+def with_urllib(url: str) -> Any:
+    import urllib.request
+
+    request = urllib.request.Request(url, b'{"a": 1}', {"content-type": "application/json"})
+    with urllib.request.urlopen(request, timeout=PATIENCE) as reply:
+        return reply.read()
 
 
 def with_urllib3(url: str) -> Any:
@@ -99,6 +118,17 @@ def with_aiohttp(url: str) -> Any:
     return asyncio.run(ask())
 
 
+def with_aiohttp_in_pieces(url: str) -> Any:
+    import aiohttp
+
+    async def ask() -> list[bytes]:
+        patience = aiohttp.ClientTimeout(total=PATIENCE)
+        async with aiohttp.ClientSession(timeout=patience) as session, session.post(url, json={"a": 1}) as reply:
+            return [piece async for piece in reply.content.iter_any()]
+
+    return asyncio.run(ask())
+
+
 def with_openai(url: str) -> Any:
     import openai
 
@@ -107,7 +137,8 @@ def with_openai(url: str) -> Any:
 
 
 CLIENTS: list[Callable[[str], Any]] = [
-    with_requests, with_urllib3, with_httpx, with_httpx2, with_aiohttp, with_openai,
+    with_requests, with_requests_in_pieces, with_urllib, with_urllib3, with_httpx, with_httpx2, with_aiohttp,
+    with_aiohttp_in_pieces, with_openai,
 ]  # fmt: skip
 
 
@@ -119,15 +150,28 @@ def raised(ask: Callable[[str], Any], url: str) -> list[str]:
     return []
 
 
-def main(where: str, how: str) -> dict[str, list[str]]:
-    if where == "real":
-        with breaking(how) as url:
-            return {ask.__name__: raised(ask, url) for ask in CLIENTS}
-    intercept.prepare()
+def of_all(url: str) -> dict[str, list[str]]:
+    with ThreadPoolExecutor(len(CLIENTS)) as threads:
+        found = threads.map(lambda ask: raised(ask, url), CLIENTS)
+        return {ask.__name__: kinds for ask, kinds in zip(CLIENTS, found, strict=True)}
+
+
+def intercepted(how: str) -> dict[str, list[str]]:
     reply = _sent(WireReply(200, {"content-type": "application/json"}, (BODY[:5],))) | {"broken": how}
     with intercept.intercepted(lambda *_: reply):
-        return {ask.__name__: raised(ask, "http://127.0.0.1:9/v1/chat/completions") for ask in CLIENTS}
+        return of_all("http://127.0.0.1:9/v1/chat/completions")
+
+
+def real(how: str) -> dict[str, list[str]]:
+    with breaking(how) as url:
+        return of_all(url)
+
+
+def main(where: str) -> dict[str, dict[str, list[str]]]:
+    if where == "intercepted":
+        intercept.prepare()
+    return {how: (real if where == "real" else intercepted)(how) for how in ("reset", "timeout", "cut", "stall")}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], sys.argv[2])))
+    print(json.dumps(main(sys.argv[1])))

@@ -14,11 +14,11 @@ import json
 import logging
 import os
 import ssl
-import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from types import FrameType
-from typing import Any, Final
+from typing import Any
+
+from agentcheck.stage import breaking
 
 _plain_init = http.client.HTTPConnection.__init__  # before vcrpy puts its own class there
 Ask = Callable[[str, str, dict[str, str], bytes], dict[str, Any]]  # method, url, headers, body -> the lab's reply
@@ -56,6 +56,7 @@ def intercepted(ask: Ask) -> contextlib.AbstractContextManager[Any]:
     # vcrpy un-patches every client for all threads whenever a connection is made; see its issue 295.
     vcr.patch.force_reset = contextlib.nullcontext
     vcr.stubs.VCRHTTPSConnection._baseclass = _Unconnected
+    breaking.install()
 
     class Asking(Cassette):  # type: ignore[misc]  # vcrpy has no types
         def can_play_response_for(self, request: Any) -> bool:
@@ -112,6 +113,7 @@ def _vcr_response(reply: dict[str, Any]) -> dict[str, Any]:
         "status": {"code": reply["status"], "message": ""},
         "headers": {name: [value] for name, value in reply["headers"].items()},
         "body": {"string": b"".join(_chunks(reply))},
+        "broken": reply.get("broken"),
     }
 
 
@@ -119,43 +121,9 @@ def _chunks(reply: dict[str, Any]) -> list[bytes]:
     return [base64.b64decode(chunk) for chunk in reply["chunks"]]
 
 
-# What a broken connection raises: beneath urllib3 and its kin, who make errors of their own of it; httpx; aiohttp.
-_BROKEN: Final = {
-    "refused": (ConnectionRefusedError, "ConnectError", "ClientConnectionError"),
-    "reset": (ConnectionResetError, "ReadError", "ClientOSError"),
-    "timeout": (TimeoutError, "ReadTimeout", "ServerTimeoutError"),
-    "cut": (ConnectionResetError, "RemoteProtocolError", "ClientPayloadError"),
-    "stall": (TimeoutError, "ReadTimeout", "ServerTimeoutError"),
-}
-_IN_BODY: Final = ("cut", "stall")  # some of the reply arrives before it breaks
-
-
 def _failure(reply: dict[str, Any], client: Any) -> Exception | None:
-    """The exception that stands for a broken connection, of `client` (httpx or httpx2) where it is one of them."""
-    broken = reply.get("broken")
-    if broken is None or (client is not None and broken in _IN_BODY):
-        return None
-    return _broken(reply, client)
-
-
-def _broken(reply: dict[str, Any], client: Any) -> Exception:
-    builtin, of_httpx, of_aiohttp = _BROKEN[reply["broken"]]
-    why = reply.get("why") or f"agentcheck: the connection to the model is broken ({reply['broken']})"
-    if client is not None:
-        return getattr(client, of_httpx)(why)  # type: ignore[no-any-return]
-    if _is_asked_by("vcr.stubs.aiohttp_stubs"):
-        return getattr(sys.modules["aiohttp"], of_aiohttp)(why)  # type: ignore[no-any-return]
-    return builtin(why)
-
-
-def _is_asked_by(module: str) -> bool:
-    """Whether this module is on the stack."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None:
-        if frame.f_globals.get("__name__") == module:
-            return True
-        frame = frame.f_back
-    return False
+    """The exception that stands for a connection that breaks before any of the reply has come."""
+    return breaking.error(reply, client) if reply.get("broken") not in (None, *breaking.IN_BODY) else None
 
 
 def _transports(module: Any, ask: Ask) -> Iterator[tuple[Any, str, Any]]:
@@ -165,8 +133,8 @@ def _transports(module: Any, ask: Ask) -> Iterator[tuple[Any, str, Any]]:
 
         def __iter__(self) -> Iterator[bytes]:
             yield from _chunks(self.reply)
-            if self.reply.get("broken") in _IN_BODY:
-                raise _broken(self.reply, module)
+            if self.reply.get("broken"):
+                raise breaking.error(self.reply, module)
 
         async def __aiter__(self) -> AsyncIterator[bytes]:
             for chunk in self:
