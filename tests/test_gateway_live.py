@@ -226,9 +226,10 @@ def assert_replayed(path: Path, tools: Any) -> None:
 def test_a_model_that_is_not_there_is_a_miss_in_one_sentence():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    with Live(f"http://127.0.0.1:{port}/v1", timeout=5) as live, Gateway(Passed(live)) as gateway:
+    with Live(f"http://me:hidden@127.0.0.1:{port}/v1", timeout=5) as live, Gateway(Passed(live)) as gateway:
         assert httpx.post(f"{gateway.url}/v1/chat/completions", json=CHAT).status_code == 400
         assert "gave no whole reply: ConnectError" in gateway.misses[0]
+        assert "hidden" not in gateway.misses[0]
         assert len(gateway.trace.of("model_request")) == 1
 
 

@@ -86,5 +86,7 @@ def kept(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def broken_off(url: str, error: Exception) -> str:
-    """What went wrong with a model, in one sentence."""
-    return f"the model at {url} gave no whole reply: {type(error).__name__}, {str(error) or 'no detail'}"
+    """What went wrong with a model, in one sentence, without what its address may hold of credentials."""
+    parts = urlsplit(url)
+    where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"the model at {where} gave no whole reply: {type(error).__name__}, {str(error) or 'no detail'}"

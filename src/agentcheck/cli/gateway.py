@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from agentcheck.cassette import Cassette
 from agentcheck.cli.errors import UserError
@@ -77,7 +78,9 @@ def _answering(options: argparse.Namespace) -> Iterator[Answering]:
 def _begun(options: argparse.Namespace) -> Cassette | None:
     if options.record is None:
         return None
-    made = {"recorded": datetime.now(UTC).date().isoformat(), "by": "agentcheck gateway", "upstream": options.upstream}
+    parts = urlsplit(options.upstream)  # the rest of it may hold a credential
+    behind = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    made = {"recorded": datetime.now(UTC).date().isoformat(), "by": "agentcheck gateway", "upstream": behind}
     return Cassette.create(options.record, provenance=made)
 
 
