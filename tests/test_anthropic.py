@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import anthropic as sdk
@@ -490,6 +490,22 @@ def test_whatever_is_sent_is_read_or_refused(body, events):
     for reply in (WireReply(200, {}, (json_bytes(body),)), streamed([*events, body, {"type": "message_stop"}])):
         with contextlib.suppress(WireError):
             assert anthropic.parse_reply(reply).finish in ("stop", "calls", "length", "filter", "unknown")
+
+
+@pytest.mark.parametrize("read_it", [anthropic.parse, anthropic.messages_json])
+def test_what_is_nested_too_deeply_is_refused_at_every_depth(read_it):
+    """Also where it can still be read, but not be written again: by whom the stack is used up is no matter."""
+    assert readable(read_it, 10)
+    assert not readable(read_it, 100_000)
+    assert {readable(read_it, depth) for depth in range(850, 1010)} <= {True, False}
+
+
+def readable(read_it: Callable[[WireRequest], Any], depth: int) -> bool:
+    content = '[{"type": "image", "source": ' + "[" * depth + "]" * depth + "}]"
+    body = f'{{"max_tokens": 9, "messages": [{{"role": "user", "content": {content}}}]}}'
+    with contextlib.suppress(WireError):
+        return bool(read_it(WireRequest("POST", URL, {}, body.encode())))
+    return False
 
 
 def test_the_messages_are_printed_as_they_were_sent_after_the_prompt():

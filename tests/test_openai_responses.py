@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
@@ -554,6 +554,22 @@ def test_whatever_is_sent_is_read_or_refused(body, events):
     for reply in (WireReply(200, {}, (json_bytes(body),)), streamed([*events, end])):
         with contextlib.suppress(WireError):
             assert openai_responses.parse_reply(reply).finish in ("stop", "calls", "length", "filter", "unknown")
+
+
+@pytest.mark.parametrize("read_it", [openai_responses.parse, openai_responses.messages_json])
+def test_what_is_nested_too_deeply_is_refused_at_every_depth(read_it):
+    """Also where it can still be read, but not be written again: by whom the stack is used up is no matter."""
+    assert readable(read_it, 10)
+    assert not readable(read_it, 100_000)
+    assert {readable(read_it, depth) for depth in range(850, 1010)} <= {True, False}
+
+
+def readable(read_it: Callable[[WireRequest], Any], depth: int) -> bool:
+    item = '{"type": "reasoning", "summary": ' + "[" * depth + "]" * depth + "}"
+    body = f'{{"input": [{item}]}}'
+    with contextlib.suppress(WireError):
+        return bool(read_it(WireRequest("POST", URL, {}, body.encode())))
+    return False
 
 
 def test_the_messages_are_printed_as_they_were_sent_after_the_instructions():

@@ -4,7 +4,6 @@ Source: https://docs.anthropic.com/en/api/messages, …/messages-streaming, …/
 and pieces of JSON text in a stream: what is malformed can arrive in a stream only.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -21,6 +20,7 @@ from agentcheck.dialects.reading import (
     event,
     event_stream,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
@@ -76,7 +76,7 @@ def messages_json(request: WireRequest) -> str:
     """With the system prompt, which this format keeps beside the messages."""
     body = request.json()
     system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-    return json.dumps([*system, *objects(body, "messages", _HERE)], indent=2, ensure_ascii=False)
+    return json_text([*system, *objects(body, "messages", _HERE)], indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------

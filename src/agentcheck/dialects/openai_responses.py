@@ -5,7 +5,6 @@ list of items: each is a message here, so that a message's number is the item's.
 sends those of MCP servers so) are called `namespace__name`, and answered with both names apart.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import count
@@ -21,6 +20,7 @@ from agentcheck.dialects.reading import (
     event,
     event_stream,
     json_reply,
+    json_text,
     mapping,
     objects,
     reason_for,
@@ -69,7 +69,7 @@ def messages_json(request: WireRequest) -> str:
     """The items of the input, with the instructions, which this format keeps beside them."""
     body = request.json()
     told = [{"role": "system", "content": body["instructions"]}] if body.get("instructions") else []
-    return json.dumps([*told, *_items(body)], indent=2, ensure_ascii=False)
+    return json_text([*told, *_items(body)], indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
@@ -112,7 +112,7 @@ def _message(item: Mapping[str, Any]) -> Message:
     if kind in _RESULTS:
         return Message("tool", text_of(item.get("output")), (), str(item.get("call_id") or ""))
     role = "user" if kind.endswith(_FROM_USER) else "assistant"  # reasoning, searches, …: as they were sent
-    return Message(_ROLES.get(str(item.get("role")), role), json.dumps(item, ensure_ascii=False))
+    return Message(_ROLES.get(str(item.get("role")), role), json_text(item))
 
 
 def _call(item: Mapping[str, Any]) -> ToolCall:

@@ -26,8 +26,16 @@ def mapping(value: Any) -> Mapping[str, Any]:
 
 def brief(value: Any) -> str:
     """A value for a message, at most 200 characters of it."""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=repr)
+    text = value if isinstance(value, str) else json_text(value)
     return text if len(text) <= 200 else text[:199] + "…"
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON. Raises WireError where it is nested too deeply, which can be so of what was read."""
+    try:
+        return json.dumps(value, ensure_ascii=False, default=repr, indent=indent)
+    except RecursionError:
+        raise WireError("what was sent is JSON nested too deeply to write again") from None
 
 
 def text_of(content: Any) -> str:
@@ -42,14 +50,14 @@ def _part(part: Any) -> str:
     text = part
     if isinstance(part, dict):
         text = part.get("refusal" if part.get("type") == "refusal" else "text")
-    return text if isinstance(text, str) else json.dumps(part, ensure_ascii=False)
+    return text if isinstance(text, str) else json_text(part)
 
 
 def arguments_text(value: Any) -> str:
     """Arguments of a call as text: as they are where they are text, else as JSON; none is empty."""
     if isinstance(value, str):
         return value
-    return "" if value is None else json.dumps(value, ensure_ascii=False)
+    return "" if value is None else json_text(value)
 
 
 def arguments_object(text: str, format: str) -> dict[str, Any]:
