@@ -31,7 +31,8 @@ def resolve(spec: Mapping[str, Any]) -> Target:
     target = replace(base, **parts, **declared, limits=limits)
     if not target.kinds.strip("W"):
         raise BadTarget(
-            'recordings alone are not judged: name the agent that they are of too, as target = "package.module:object", '
+            "recordings alone are not judged: name the agent that they are of too, as "
+            'target = "package.module:object", '
             "or judge them with `agentcheck audit PATH`"
         )
     _insist_on_parts(target, spec)
