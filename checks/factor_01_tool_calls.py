@@ -27,6 +27,24 @@ def call_matches_schema(lab: Lab) -> None:
     for trial, ran in received:
         change = rewritten(trial.arguments, ran["arguments"], calls.schema_of(lab, trial.call.tool).whole)
         assert change is None, lab.seen(f"{trial.call.tool}: {change}", trial.reply, ran)
+    _insist_on_calls_apart(lab)
+
+
+def _insist_on_calls_apart(lab: Lab) -> None:
+    """Some services give two calls one id: who looks calls up by it runs one of them with the other's arguments."""
+    turn = calls.of_one_id(lab)
+    if turn is None:
+        return
+    (trial,) = trials(lab, [turn])
+    waiting, schema = [call.arguments for call in turn.calls], calls.schema_of(lab, trial.call.tool).whole
+    for ran in trial.run.of("tool_called", decision=trial.reply.seq):
+        found = next((a for a in waiting if isinstance(a, dict) and not rewritten(a, ran["arguments"], schema)), None)
+        assert found is not None, lab.seen(
+            f"of two calls with one id, {trial.call.tool} ran with {ran['arguments']}, for which none was left",
+            trial.reply,
+            ran,
+        )
+        waiting.remove(found)
 
 
 @check(
@@ -46,6 +64,21 @@ def invalid_arguments_are_refused(lab: Lab) -> None:
         assert not acted, lab.seen(f"{how}: {written(trial.call)} ran", trial.reply, *acted)
         trial = answered(lab, trial)
         assert trial.told, lab.seen(f"{how}: {trial.outcome} after {written(trial.call)}", *trial.events)
+    _insist_on_one_encoding(lab)
+
+
+def _insist_on_one_encoding(lab: Lab) -> None:
+    """Arguments that are JSON twice over are a text, no object: refused, or taken for exactly what they mean."""
+    found = calls.encoded_twice(lab)
+    if found is None:
+        return
+    trial, meant = found
+    acted = trial.acts(lab)
+    other = [event for event in acted if event["arguments"] != meant]
+    assert not other, lab.seen(f"JSON inside a JSON text: {written(trial.call)} ran otherwise", trial.reply, *other)
+    if not acted:
+        trial = answered(lab, trial)
+        assert trial.told, lab.seen(f"JSON inside a JSON text: {trial.outcome}", *trial.events)
 
 
 @check(

@@ -33,6 +33,37 @@ def run(task):
             result = look(**arguments) if "where" in arguments else "no place is given"
             messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 """
+BY_ID = """
+def run(task):
+    messages = [{"role": "user", "content": str(task)}]
+    for _ in range(10):
+        said = ask(messages)
+        messages.append(said)
+        if not said.get("tool_calls"):
+            return said["content"]
+        known = {call["id"]: call["function"]["arguments"] for call in said["tool_calls"]}
+        for call in said["tool_calls"]:
+            result = look(**json.loads(known[call["id"]]))
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+"""
+TEXT_OR_OBJECT = """
+def run(task):
+    messages = [{"role": "user", "content": str(task)}]
+    for _ in range(10):
+        said = ask(messages)
+        messages.append(said)
+        if not said.get("tool_calls"):
+            return said["content"]
+        for call in said["tool_calls"]:
+            arguments = json.loads(call["function"]["arguments"])
+            if isinstance(arguments, str):
+                arguments = %s
+            fits = isinstance(arguments, dict) and isinstance(arguments.get("where"), str)
+            result = look(**arguments) if fits else "these arguments do not fit"
+            messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
+"""
+TAKES_TEXT = TEXT_OR_OBJECT % '{"where": arguments}'
+OPENS_TEXT = TEXT_OR_OBJECT % "json.loads(arguments)"
 SUMS_UP = """
 def run(task):
     messages = [{"role": "user", "content": str(task)}]
@@ -89,6 +120,9 @@ CHANCE = "import random" + PROMPTED.format(prompt='f"Example {random.random()}."
         (NEVER_CALLS, "F04-catalog-is-stable", Outcome.UNTESTABLE, "offered tools only once"),
         (NEVER_LISTENS, "F08-model-outage-is-survived", Outcome.UNTESTABLE, "no tool had run"),
         (IGNORES_THE_NAME, "F01-unknown-tool-is-refused", Outcome.FAIL, 'agentcheck_unknown_tool {"where": '),
+        (BY_ID, "F01-call-matches-schema", Outcome.FAIL, "of two calls with one id, look ran with"),
+        (TAKES_TEXT, "F01-invalid-arguments-are-refused", Outcome.FAIL, "JSON inside a JSON text: look"),
+        (OPENS_TEXT, "F01-invalid-arguments-are-refused", Outcome.PASS, ""),
         (SUMS_UP, "F09-counter-resets-on-success", Outcome.PASS, ""),
         (SUMS_UP, "F01-call-matches-schema", Outcome.PASS, ""),
         (LEGACY, "F03-calls-and-results-pair", Outcome.PASS, ""),

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from agentcheck.arguments import Arguments, Schema
-from agentcheck.finding import NotReached, Untestable
+from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.model import intent_call
 from agentcheck.plan import Run
 from agentcheck.scenario import Call, Turn
 from agentcheck.trace import Event
-from agentcheck.trials import Trial
+from agentcheck.trials import Trial, trials
 
 UNKNOWN: Final = "agentcheck_unknown_tool"
 _MOST_TOOLS: Final = 5
@@ -108,6 +108,32 @@ def half(lab: Lab) -> Turn:
     whole = ((schema.plain() if schema.usable else []) or [{"argument": "value"}])[-1]
     text = json.dumps(dict(lab.arguments(tool)) or whole, ensure_ascii=False)
     return Turn(calls=(Call(tool, text[: text.rindex('"')]),))
+
+
+def encoded_twice(lab: Lab) -> tuple[Trial, Arguments] | None:
+    """A call whose arguments are a JSON text inside a JSON text, tried out, with what they mean.
+
+    None where the format has no way to say that, or decisions are no tool calls.
+    """
+    tool = lab.tool_with_arguments()
+    schema = schema_of(lab, tool)
+    if not schema.usable or not lab.happy().requests()[0].request.tools:
+        return None
+    meant = good_arguments(lab, tool, schema) or schema.plain()[-1]
+    twice = json.dumps(json.dumps(meant, ensure_ascii=False), ensure_ascii=False)
+    try:
+        return trials(lab, [Turn(calls=(Call(tool, twice),))])[0], meant
+    except NotApplicable:
+        return None
+
+
+def of_one_id(lab: Lab) -> Turn | None:
+    """Two calls of one tool in one reply, with arguments of their own and one id; None where none can be told apart."""
+    for tool in _tools(lab):
+        telling = [arguments for arguments in _accepted(lab, tool) if arguments][:2]
+        if len(telling) == 2:
+            return Turn(calls=tuple(Call(tool, arguments, "call_agentcheck_twice") for arguments in telling))
+    return None
 
 
 def intent(lab: Lab) -> str:
