@@ -17,7 +17,7 @@ DESERVED = {
     "F09-repeated-errors-escalate",
 }
 # In botocore's default mode of retries no header is looked at: it waits a random time, at times long enough.
-BY_CHANCE = dict.fromkeys(("bedrock_loop", "bedrock_stream_loop"), {"F08-retry-after-is-honoured"})
+BY_CHANCE = {name: {"F08-retry-after-is-honoured"} for name in ("bedrock_loop", "bedrock_stream_loop")}
 # Their replies carry arguments as an object: what is malformed cannot arrive.
 OBJECTS = {"anthropic_loop", "gemini_loop", "gemini_stream_loop", "bedrock_loop", "ollama_loop"}
 
