@@ -5,12 +5,21 @@ from itertools import chain
 from agentcheck.canonical import excerpt
 from agentcheck.check import Severity, check
 from agentcheck.consumption import deliveries
+from agentcheck.crash_points import described
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
 from agentcheck.legacy import old_snapshots, refusal
 from agentcheck.pauses import CAN_PAUSE, finished, insist_on_resuming, resting, stopped_at_a_choice, taken_up
 from agentcheck.recall import how_ended
-from agentcheck.recovery import ended_otherwise, may_repeat, omitted, recoveries, repeated, second_kill
+from agentcheck.recovery import (
+    ended_otherwise,
+    in_new_process,
+    may_repeat,
+    omitted,
+    recoveries,
+    repeated,
+    second_kill,
+)
 from agentcheck.resumptions import differences, insist_on_annotation
 from agentcheck.spoiling import spoiled
 from agentcheck.standing import doings_after_the_end, reloaded
@@ -72,14 +81,13 @@ def resume_continues(lab: Lab) -> None:
     failure="a crash loses work, or does it twice",
     remedy="save each decision before it is carried out and each result after it; give tools an idempotency key, and "
     "where there is none say that the outcome is unknown instead of calling again",
-    reaches="SIGKILL at every boundary of the run, and a second one during recovery",
+    reaches="SIGKILL at each boundary and each write to the store, on two machines, and once more during recovery",
 )
-def crash_loses_nothing(lab: Lab) -> None:
+def crash_loses_nothing(lab: Lab) -> str:
     """Effect exactly-once: processes are killed every day, by deployments, by memory limits, by spot instances."""
     happy, unsaid = finished(lab), []
     insist_on_resuming(lab)
-    for number, recovery in enumerate(chain(recoveries(lab), second_kill(lab)), 1):
-        lab.progressed(f"{number} crash points done")
+    for recovery in chain(recoveries(lab), second_kill(lab), in_new_process(lab)):
         for tool in repeated(happy, recovery.run):
             allowed = may_repeat(lab.target, tool)
             assert allowed is not False, lab.seen(
@@ -99,6 +107,7 @@ def crash_loses_nothing(lab: Lab) -> None:
             f"after a crash {unsaid[0]} is called again; whether it may be is not said",
             mend=f"[tool.agentcheck.tools.{unsaid[0]}]\nrepeatable = true  # it only reads; or key = …",
         )
+    return described(lab)
 
 
 @check(

@@ -142,7 +142,10 @@ def test_a_call_whose_result_nobody_heard_gets_the_same_result_again(folder):
 def test_a_second_stop_strikes_during_the_recovery(folder):
     with host_lab(folder) as lab:
         run = lab.run(stop=Stop(2, "after", then=Stop(3)))
-        assert [e["point"].partition(":")[0] for e in run.of("killed")] == ["after crossing 2", "before crossing 3"]
+        assert [e["point"] for e in run.of("killed")] == [
+            "after look took effect, before that was saved",
+            "before look took effect",
+        ]
         assert run.status == "finished"
 
 

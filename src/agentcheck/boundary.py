@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from agentcheck import crash_words
 from agentcheck.conditions import CutOff, Silence, Stop
 from agentcheck.faults import (
     Faults,
@@ -17,6 +18,7 @@ from agentcheck.messages import Request
 from agentcheck.model import Model
 from agentcheck.scenario import HumanPlan, Scenario
 from agentcheck.target import Target
+from agentcheck.tearing import Tearing
 from agentcheck.trace import Event, Trace
 from agentcheck.wire import Dialect, WireRequest
 
@@ -40,6 +42,8 @@ class Boundary:
     store: Path | None = None
     meeting: Meeting | None = None  # with another process on the same store
     crossings: int = 0
+    saves: int = 0  # writes to the store
+    tearing: Tearing | None = None  # a write that was let through, to be torn at the next message
     stopping: bool = False  # the next answer tells the agent to stop
     problem: Undecided | None = None
     _tools_called: Counter[str] = field(default_factory=Counter)
@@ -54,11 +58,35 @@ class Boundary:
         stop = self.stop
         if stop is None or (stop.nth, stop.when) != (self.crossings, when):
             return
-        self.stop, point = stop.then, f"{when} crossing {stop.nth}: {what}"
+        point = crash_words.at_crossing(self.trace, what, when)
         if not stop.ask:
-            raise CutOff(point, planned=True)
-        self.stopping = True
+            self._cut(point)
+        self.stop, self.stopping = stop.then, True
         self.trace.append("probe", name="asked_to_stop", value=point)
+
+    def about_to_save(self, message: Mapping[str, Any]) -> None:
+        """A write to the store is about to happen. Raises CutOff where the run is killed before it."""
+        write = message["write"]
+        self.saves += 1
+        self._record(message, "probe", name="saving", value=write)
+        stop = self.stop
+        if stop is None or not stop.saves or stop.nth != self.saves:
+            return
+        if stop.when == "save":
+            self._cut(crash_words.at_save(self.trace, write))
+        assert self.store is not None, "only a host saves, and it has a store"
+        self.tearing = Tearing.of(write, self.store, stop.when)
+
+    def tear(self) -> None:
+        """The write that was let through is done: leave half of it, and end the run. Raises CutOff."""
+        torn, self.tearing = self.tearing, None
+        if torn is not None and torn.tear():
+            self._cut(crash_words.in_a_write(self.trace, torn))
+
+    def _cut(self, point: str) -> NoReturn:
+        stop, self.stop = self.stop, self.stop and self.stop.then
+        assert stop is not None, "only a stop cuts a run off"
+        raise CutOff(point, planned=True)
 
     def _record(self, message: Mapping[str, Any], type: str, /, **data: Any) -> Event:
         return self.trace.append(type, session=message.get("session", "main"), pid=message.get("pid", 0), **data)

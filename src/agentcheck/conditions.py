@@ -15,9 +15,10 @@ class CutOff(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """At the nth crossing of a boundary: kill the process, or ask it to stop.
+    """At the nth crossing of a boundary, or the nth write to the store: kill the process, or ask it to stop.
 
     `when` is "before" (nothing has happened yet) or "after" (it has, but the agent does not know).
+    Of a write: "save" (it does not happen), "emptied" and "torn" (it happens in part, see `agentcheck.tearing`).
     Asked to stop (`ask`), the agent hears of it with the answer to that crossing. `then` is a
     further stop: crossings are counted on through every resumption.
     """
@@ -26,6 +27,11 @@ class Stop:
     when: str = "before"
     ask: bool = False  # the host's own `interrupt`, or SIGTERM, instead of SIGKILL
     then: "Stop | None" = None
+
+    @property
+    def saves(self) -> bool:
+        """Whether this, or a further stop, is at a write."""
+        return self.when in ("save", "emptied", "torn") or (self.then is not None and self.then.saves)
 
 
 @dataclass(frozen=True, slots=True)

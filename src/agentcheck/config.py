@@ -81,6 +81,7 @@ class Config(_Table):
         reports: folder of the reports, relative to the project.
         python: the interpreter that runs the target.
         environment: environment variables that the target gets in addition.
+        crash_points: which of a host's crash points are tried, "sample" or "all".
     """
 
     target: Importable | None = _key(_OBJECT)
@@ -108,6 +109,7 @@ class Config(_Table):
     limits: LimitsTable = _key("a table of limits", LimitsTable())  # type: ignore[valid-type]
     reports: str = _key("the path of a folder", "reports")
     python: str = _key("the path of a Python interpreter", sys.executable)
+    crash_points: Literal["sample", "all"] = _key('"sample" or "all"', "sample")
     environment: dict[str, str] = _key("a table of variable = text", {})
 
     def declarations(self) -> dict[str, Any]:

@@ -84,7 +84,8 @@ class Judging:
     def command(self, check: str) -> str:
         target = ["--agentcheck-target", self.explicit] if self.explicit else []
         target += [f"--agentcheck-audit={os.path.relpath(path, self.rootdir)}" for path in self.audit]
-        return shlex.join(["pytest", "--agentcheck-only", *target, "--agentcheck-check", check])
+        points = ["--agentcheck-crash-points=all"] if self.config.crash_points == "all" else []
+        return shlex.join(["pytest", "--agentcheck-only", *target, *points, "--agentcheck-check", check])
 
     def close(self) -> dict[str, Any]:
         """End the lab, if it was ever started; returns what it knows of the target."""
@@ -151,7 +152,7 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
             raise ConfigError(
                 "none of the checks that were asked for can be judged on recordings (see agentcheck list)"
             )
-    settings = load(root, target=option.agentcheck_target)
+    settings = load(root, target=option.agentcheck_target, crash_points=option.agentcheck_crash_points)
     if not settings.named and not audited:
         raise ConfigError(
             "no agent named: give --agentcheck-target package.module:object, or write target = … in agentcheck.toml "

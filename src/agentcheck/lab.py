@@ -1,5 +1,6 @@
 """The lab: runs target × scenario × faults and hands back traces. All that the author of a check holds."""
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +28,7 @@ from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
 from agentcheck.model_habits import Habitual, script_of
 from agentcheck.offers import Offers
-from agentcheck.plan import ELSEWHERE, HERE, Plan, Run
+from agentcheck.plan import ELSEWHERE, FAR, HERE, Plan, Run
 from agentcheck.process import Machine
 from agentcheck.reducer import Answer, Approved
 from agentcheck.scenario import HumanPlan, Scenario, ScenarioError, Turn
@@ -148,6 +149,16 @@ class Lab(Offers):
         """Environment variable → the secret that was planted in it."""
         return self.stages.planted
 
+    @property
+    def crash_points(self) -> str:
+        """Which of a host's crash points are tried: "sample" or "all"."""
+        return str(getattr(self.config, "crash_points", "sample"))
+
+    @property
+    def lanes(self) -> int:
+        """How many runs of a host go on at the same time."""
+        return max(1, (os.cpu_count() or 1) // 2) if self.crash_points == "all" else 1
+
     def _project_folders(self) -> list[str]:
         return self.stages.project_folders()
 
@@ -196,6 +207,10 @@ class Lab(Offers):
             raise found
         self.cited.trace = found
         return found
+
+    def runs(self) -> list[Run]:
+        """All runs so far."""
+        return [run for run in self._runs.values() if isinstance(run, Run)]
 
     def happy(self) -> Run:
         """The run in which nothing goes wrong. Raises HarnessError where its scenario calls an unknown tool."""
@@ -580,4 +595,17 @@ def approve(tool: str = "*") -> HumanPlan:
     return HumanPlan(tool, Approved())
 
 
-__all__ = ["CLOCK", "ELSEWHERE", "HERE", "Lab", "Machine", "Plan", "Run", "Silence", "Stop", "ToolSpec", "approve"]
+__all__ = [
+    "CLOCK",
+    "ELSEWHERE",
+    "FAR",
+    "HERE",
+    "Lab",
+    "Machine",
+    "Plan",
+    "Run",
+    "Silence",
+    "Stop",
+    "ToolSpec",
+    "approve",
+]

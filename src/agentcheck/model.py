@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from agentcheck.intents import Intent, as_tools, offered
 from agentcheck.jsonvalues import example_arguments
-from agentcheck.messages import Decision, Request, ToolCall, ToolSpec
+from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.replay import Player
 from agentcheck.scenario import Call, Scenario, Turn, arguments_text, finish
 from agentcheck.wire import WireReply, WireRequest
@@ -40,7 +40,7 @@ class Script:
     may_call: Callable[[str], bool] = lambda tool: True
     place: dict[str, int] = field(default_factory=dict)
     resumed: set[str] = field(default_factory=set)
-    _asked: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    _asked: dict[str, list[tuple[Request, int]]] = field(default_factory=dict)
     _made: dict[str, list[Turn]] = field(default_factory=dict)
     _before: dict[str, int] = field(default_factory=dict)  # the place before the last reply
 
@@ -70,13 +70,23 @@ class Script:
         self._asked[name] = list(self._asked.get(session, ()))
 
     def _place(self, session: str, request: Request) -> int:
-        history, key = self._asked.setdefault(session, []), fingerprint(request)
-        place = self.place.get(session, 0)
+        history, place = self._asked.setdefault(session, []), self.place.get(session, 0)
         if session in self.resumed:
             self.resumed.discard(session)
-            place = next((p for k, p in reversed(history) if k == key), place)
-        history.append((key, place))
+            place = self._taken_up(session, request, place)
+        history.append((request, place))
         return place
+
+    def _taken_up(self, session: str, request: Request, place: int) -> int:
+        """The place of a request after a resumption: that of the same one before, or of one whose reply was lost."""
+        history, key = self._asked[session], fingerprint(request)
+        known = next((p for asked, p in reversed(history) if fingerprint(asked) == key), None)
+        if known is not None or not history:
+            return place if known is None else known
+        asked, last = history[-1]
+        names = [call.tool for call in self._turn(session, last, asked).calls]
+        lost = last == place - 1 and names and not any(_says_more(request, asked, name) for name in names)
+        return last if lost else place
 
     def _turn(self, session: str, place: int, request: Request) -> Turn:
         if self.turns is not None:
@@ -170,6 +180,16 @@ class Recited:
 def fingerprint(request: Request) -> str:
     """What a request says, its ids left out."""
     return json.dumps([(m.role, m.text, [(c.name, c.arguments) for c in m.calls]) for m in request.messages])
+
+
+def _says_more(request: Request, earlier: Request, name: str) -> bool:
+    """Whether a request speaks of a tool more often than an earlier one did."""
+    one, other = (sum(_times(message, name) for message in r.messages) for r in (request, earlier))
+    return one > other
+
+
+def _times(message: Message, name: str) -> int:
+    return message.text.count(name) + sum(call.name == name for call in message.calls)
 
 
 def intent_call(decision: Decision, request: Request, scenario: Scenario) -> tuple[ToolCall, ...]:

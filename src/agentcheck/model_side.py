@@ -72,7 +72,7 @@ class ModelSide(ToolSide):
     def _answer_model(self) -> dict[str, Any]:
         assert self._waiting is not None, "the stage spoke of bound tools without a request"
         wire, dialect, request, asked = self._waiting
-        self.cross("the model was asked", "before")
+        self.cross("the model", "before")
         answer = self.decide(asked, request, wire)
         if isinstance(answer, ModelFails):
             return self._broken_reply(answer, dialect, request, asked)
@@ -83,7 +83,7 @@ class ModelSide(ToolSide):
             self.decided(asked, request, decision)
         except WireError as error:  # a failure that was recorded is replayed too
             self.answered(asked, "model_failed", failure=str(error))
-        self.cross("the model replied", "after", count=False)
+        self.cross("the model", "after", count=False)
         return _sent(reply)
 
     def _carried(self, decision: Decision, dialect: Dialect, request: Request) -> WireReply:

@@ -15,6 +15,7 @@ from agentcheck.trace import Trace
 
 HERE: Final = Machine()
 ELSEWHERE: Final = Machine(hash_seed=2, folder="b")
+FAR: Final = Machine(hash_seed=2, folder="b", zone="NPT-5:45", host_name="agentcheck-far", bare=True)
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Plan:
     resume_on: Machine = HERE
     stop: Stop | None = None
     veto: str | None = None
+    saves: bool = False  # a host tells of each write to its store
     leave: bool = False
     context: bool = False
     watch: bool = False

@@ -28,7 +28,9 @@ class Machine:
     """What surrounds a process of the agent: two runs on different machines must still agree.
 
     `clock` holds the wall clock at that instant, in seconds since the epoch; None leaves it alone.
-    `imported_at` likewise while the target is imported.
+    `imported_at` likewise while the target is imported. `host_name` gives it that name, where the
+    system can; None leaves it. `bare` takes away what belongs to somebody's terminal session.
+    Processes of different `lane` have different parents, so that they can run at the same time.
     """
 
     hash_seed: int = 1
@@ -36,6 +38,9 @@ class Machine:
     imported_at: float | None = None
     folder: str = "a"
     zone: str = "UTC"
+    host_name: str | None = None
+    bare: bool = False
+    lane: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from agentcheck.canonical import Canon, arguments
+from agentcheck.crash_points import CrashPoint, chosen
 from agentcheck.hearsay import speaks_of_failure
-from agentcheck.lab import ELSEWHERE, HERE, Lab, Machine, Run, Stop
+from agentcheck.lab import HERE, Lab, Machine, Run, Stop
 from agentcheck.pauses import crossings
 from agentcheck.recall import facts, forgotten, how_ended
 from agentcheck.target import Target
@@ -39,28 +41,25 @@ class Recovery:
 
     @property
     def tool(self) -> str | None:
-        """The tool that was being called when the process was killed."""
-        return self.at["tool"] if self.at.type == "tool_called" else None
+        """The tool whose call was the last thing that happened before the kill; of its end nothing may be saved."""
+        return str(self.at["tool"]) if self.at.type == "tool_called" else None
 
 
-def recoveries(lab: Lab) -> Iterator[Recovery]:
-    """The happy run of a host, killed at every crossing: before the model is asked, and on both sides of an effect.
+def recoveries(lab: Lab) -> list[Recovery]:
+    """The happy run of a host, killed at each chosen crash point and taken up again. See `agentcheck.crash_points`."""
+    points = chosen(lab)
+    runs: dict[CrashPoint, Run] = {}
+    shares = [points[lane :: lab.lanes] for lane in range(lab.lanes)]
+    lab.at_once(*(partial(_kill, lab, share, lane, runs) for lane, share in enumerate(shares)))
+    return [_killed(runs[point]) for point in points if runs[point].first("killed") is not None]
 
-    Every other one runs on the other machine, beside the first.
-    """
-    points = [
-        Stop(nth, when)
-        for nth, crossing in enumerate(crossings(lab, lab.happy()), 1)
-        for when in (("before", "after") if crossing.type == "tool_called" else ("before",))
-    ]
-    runs: dict[Stop, Run] = {}
 
-    def kill(machine: Machine, chosen: Sequence[Stop]) -> None:
-        for point in chosen:
-            runs[point] = lab.run(stop=point, machine=machine, resume_on=machine)
-
-    lab.at_once(lambda: kill(HERE, points[::2]), lambda: kill(ELSEWHERE, points[1::2]))
-    yield from (_killed(runs[point]) for point in points)
+def _kill(lab: Lab, points: Sequence[CrashPoint], lane: int, runs: dict[CrashPoint, Run]) -> None:
+    for point in points:
+        start, there = (replace(machine, lane=lane) for machine in (HERE, point.resume_on))
+        saves = {"saves": True} if point.stop.saves else {}
+        runs[point] = lab.run(stop=point.stop, machine=start, resume_on=there, **saves)
+        lab.progressed(f"{len(runs)} crash points done")
 
 
 def second_kill(lab: Lab) -> Iterator[Recovery]:
@@ -71,9 +70,18 @@ def second_kill(lab: Lab) -> Iterator[Recovery]:
         yield _killed(lab.run(stop=Stop(tools[-1], "after", then=Stop(tools[-1] + 1, "before"))))
 
 
+def in_new_process(lab: Lab) -> Iterator[Recovery]:
+    """A kill after the last effect, in processes that were not forked from the one that all others come from."""
+    last = next((p for p in reversed(chosen(lab)) if p.telling and p.stop.when == "after"), None)
+    if last is not None:
+        anew = Machine(hash_seed=3)
+        yield _killed(lab.run(stop=last.stop, machine=anew, resume_on=anew))
+
+
 def _killed(run: Run) -> Recovery:
     killed = run.reach("killed")
-    return Recovery(run, killed, run.of("model_request", "tool_called", before=killed)[-1])
+    crossed = run.of("model_request", "tool_called", before=killed)
+    return Recovery(run, killed, crossed[-1] if crossed else run.events[0])
 
 
 # --- effects --------------------------------------------------------------------------------------
@@ -121,7 +129,7 @@ def in_doubt(happy: Run, recovery: Recovery) -> bool:
 def _same_place(happy: Run, recovery: Recovery) -> Event | None:
     """The crossing of the happy run at which the other was killed."""
     place = len(recovery.run.of("model_request", "tool_called", before=recovery.killed)) - 1
-    return happy.of("model_request", "tool_called")[place]
+    return happy.of("model_request", "tool_called")[place] if place >= 0 else None
 
 
 # --- the end --------------------------------------------------------------------------------------

@@ -27,13 +27,13 @@ class Stages:
         self.root = root
         self.planted = planted_secrets() if planted is None else dict(planted)
         self.folder = Path(tempfile.mkdtemp(prefix="agentcheck-")).resolve()
-        self._stages: dict[tuple[int, float | None], Stage] = {}
+        self._stages: dict[tuple[int, float | None, int], Stage] = {}
         self._count = 0
         self._lock = threading.Lock()
 
     def on(self, machine: Machine) -> Stage:
         """The stage of a machine. Raises HarnessError where the target cannot be imported."""
-        key = machine.hash_seed, machine.imported_at
+        key = machine.hash_seed, machine.imported_at, machine.lane
         stage = self._stages.get(key)
         if stage is not None and not stage.zygote.alive:
             stage.zygote.close()
@@ -65,7 +65,7 @@ class Stages:
     @property
     def sandboxes(self) -> str:
         """A regular expression for where in the file system runs were put: another place each time."""
-        return re.escape(str(self.folder)) + r"/(?:stage-\d+(?:-held)?(?:/\d+)?|store-\d+)"
+        return re.escape(str(self.folder)) + r"/(?:stage-\d+(?:-held)?(?:-lane\d+)?(?:/\d+)?|store-\d+)"
 
     def project_folders(self) -> list[str]:
         """Where the user's own code is: the project, and the bundled reference agents."""
@@ -74,7 +74,8 @@ class Stages:
         return [str(self.root), *(str(Path(p).resolve()) for p in fixtures.__path__)]
 
     def _new_zygote(self, machine: Machine) -> Zygote:
-        sandbox = self.folder / f"stage-{machine.hash_seed}{'' if machine.imported_at is None else '-held'}"
+        lane = f"-lane{machine.lane}" if machine.lane else ""
+        sandbox = self.folder / f"stage-{machine.hash_seed}{'' if machine.imported_at is None else '-held'}{lane}"
         shutil.rmtree(sandbox, ignore_errors=True)
         (sandbox / "tmp").mkdir(parents=True)
         extra = getattr(self.config, "environment", None) or {}

@@ -18,6 +18,7 @@ from agentcheck.faults import (
 from agentcheck.finding import Untestable
 from agentcheck.human_side import HumanSide
 from agentcheck.messages import ToolCall
+from agentcheck.repetition import is_again
 from agentcheck.target import OVER_HTTP
 from agentcheck.trace import Event
 
@@ -31,7 +32,7 @@ class ToolSide(HumanSide):
         called = self.take_up(message, message["tool"], message["arguments"])
         if self.is_human(message["tool"]):
             return self._human_tool(message, called)
-        self.cross(f"{message['tool']} was called", "before")
+        self.cross(message["tool"], "before")
         return {"call": called["call"], **self.play(called, stub=True)}
 
     def take_up(self, message: Mapping[str, Any], tool: str, arguments: Any, decided: ToolCall | None = None) -> Event:
@@ -59,16 +60,12 @@ class ToolSide(HumanSide):
     def play(self, called: Event, *, stub: bool) -> dict[str, Any]:
         """What becomes of a call: a verdict for the stage. Effects are in the ledger when this returns."""
         tool = called["tool"]
-        self._tools_called[tool] += 1
-        self._called_in[called.session, tool] += 1
+        first = not is_again(self.trace, called)  # the same call again is the same place in the scenario
+        self._tools_called[tool] += first
+        self._called_in[called.session, tool] += first
         fault = self.faults.on_tool(tool, self._tools_called[tool], self._tools_called.total())
         verdict = self._failing(fault, called, stub) if fault is not None else self._succeeding(called)
-        try:
-            self.cross(f"{tool} had its effect", "after", count=False)
-        except CutOff:  # nobody heard of it: the same call again is the same place in the scenario
-            self._tools_called[tool] -= 1
-            self._called_in[called.session, tool] -= 1
-            raise
+        self.cross(tool, "after", count=False)
         return verdict
 
     def continue_from(self, events: Sequence[Event], session: str = "main") -> None:

@@ -11,6 +11,7 @@ class World(ModelSide):
 
     def handle(self, message: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one message of a callable or host. Raises CutOff where the run ends here."""
+        self.tear()
         self._note_save(message)
         handler = getattr(self, f"_on_{message['op']}", None)
         answer: dict[str, Any] = (handler(message) if handler is not None else None) or {}
@@ -35,6 +36,9 @@ class World(ModelSide):
     def _on_writes(self, message: Mapping[str, Any]) -> None:
         if self.meeting is not None:
             self.meeting.before_write(id(self))
+
+    def _on_saving(self, message: Mapping[str, Any]) -> None:
+        self.about_to_save(message)
 
     def _on_finished(self, message: Mapping[str, Any]) -> None:
         if self.meeting is not None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,6 +39,7 @@ def launch(stages: Stages, run: Run, world: World, plan: Plan) -> None:
         "context": plan.context,
         "store": str(run.stores[plan.triggers[0][0]]),
         "writable": [str(store) for store in run.stores.values()],
+        "saves": plan.saves,
     }
     world.store = run.stores[plan.triggers[0][0]]
     last = stages.on(plan.machine).play(world, job, plan.machine)
@@ -53,6 +55,17 @@ def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
         if answers is None or world.problem is not None:
             return
         resume(stages, run, world, name, answers, run.plan.resume_on)
+        if _never_began(run):
+            run.append("launched", kind="H", triggers=dict(run.plan.triggers), machine=run.plan.resume_on)
+            launch(stages, run, world, replace(run.plan, machine=run.plan.resume_on))
+            return
+
+
+def _never_began(run: Run) -> bool:
+    """Whether the launch was killed so early that there is nothing to resume: whoever launched it does so again."""
+    if run.status not in ("failed", "exited") or len(run.of("launched")) > 1:
+        return False
+    return run.first("killed", planned=True) is not None and run.first("model_request", "tool_called") is None
 
 
 def resume(stages: Stages, run: Run, world: World, name: str, answers: Mapping[str, Answer], machine: Machine) -> None:
@@ -74,6 +87,7 @@ def resume_all(
         "kind": "H",
         "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
         "context": run.plan.context,
+        "saves": run.plan.saves,
         "store": str(run.stores[next(iter(sessions))]),
         "writable": [str(run.stores[name]) for name in sessions],
     }

@@ -1,6 +1,7 @@
 """Callables and hosts: each launch and each resume is one forked process, answered message by message."""
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
 from agentcheck.reducer import Answer, to_data
 from agentcheck.world import World
 
+OF_A_SESSION = ("USER", "LOGNAME", "HOSTNAME", "SHELL", "SHLVL", "PWD", "OLDPWD", "TERM", "DISPLAY", "XDG_", "SSH_")
 CLOCK = 1_780_000_000.0  # an instant in 2026, where a held clock stands
 
 
@@ -50,12 +52,15 @@ class Stage:
 
     def _job(self, job: Mapping[str, Any], sandbox: Path, machine: Machine, world: World) -> dict[str, Any]:
         environment = {"HOME": str(sandbox), "TMPDIR": str(sandbox / "tmp"), "TZ": machine.zone}
+        environment |= {"LC_ALL": "C", "LANG": "C"} if machine.bare else {}
         return {
             **job,
             "sandbox": str(sandbox),
             "stdout": str(sandbox / "stdout.txt"),
             "stderr": str(sandbox / "stderr.txt"),
             "environment": environment,
+            "without": [name for name in os.environ if machine.bare and name.startswith(OF_A_SESSION)],
+            "host_name": machine.host_name,
             "clock": machine.clock,
             "largest_file": LARGEST_FILE,
             "memory": world.target.limits.memory_bytes,

@@ -150,7 +150,7 @@ class Driver:
             schema=command["schema"],
         )
         asked = self.world.asked_model(self._tag(), request, None)
-        self.world.cross("the model was asked", "before")
+        self.world.cross("the model", "before")
         answer = self.world.decide(asked, request, None)
         if isinstance(answer, ModelFails):
             return self._model_failed(answer, asked, request)
@@ -176,7 +176,7 @@ class Driver:
         called = self.world.take_up(self._tag(), call.name, command["arguments"], call)
         if command.get("approval"):
             self._note("probe", name="approval", value={"call": called["call"], "approval": command["approval"]})
-        self.world.cross(f"{call.name} was called", "before")
+        self.world.cross(call.name, "before")
         verdict = self.world.play(called, stub=False)
         if verdict["do"] == "hang":
             return self._hung(called, call, command.get("deadline"))

@@ -18,12 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
-from agentcheck.stage import beneath, clock, veto, view
+from agentcheck.stage import beneath, clock, saves, together, veto, view
 from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import in_its_own_thread, intercepted
 from agentcheck.stage.link import Link, running, session
-from agentcheck.stage.together import Together
 from agentcheck.stage.tools import Toolbox, answer_input, plain
 from agentcheck.target import Target
 
@@ -59,7 +58,9 @@ class Performance:
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
         sessions = list(self.job["sessions"])
         if self.job.get("together"):
-            Together(self.link, self.job["store"]).begin()
+            together.begin(self.link, self.job["store"])
+        elif self.job.get("saves"):
+            saves.begin(self.link, self.job["store"])
         if self.job.get("interleaved"):
             self.inside = sessions[1:]
             sessions = sessions[:1]

@@ -23,6 +23,7 @@ from agentcheck.stage import clock
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature, suffix
+from agentcheck.stage.surroundings import settle
 from agentcheck.stage.warm import warm_up
 from agentcheck.target import Target
 
@@ -155,10 +156,12 @@ def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
     """In the forked child: set the stage, play, and leave without running anybody's exit handlers."""
     code = 0
     try:
-        _settle_in(job)
+        named = _settle_in(job)
         link = Link(socket.socket(fileno=fd))
         before = set(sys.modules)
         guard.report = lambda what, detail, where: _tell(link, what, detail, where)
+        if not named:
+            link.ask("probe", name="host_name_kept", value=job["host_name"])
         guard.writable = (job["sandbox"], *job.get("writable", ()))
         guard.files_read = set()
         slept = _note_sleeps(link)
@@ -201,7 +204,8 @@ def _note_sleeps(link: Link) -> list[float]:
     return noted
 
 
-def _settle_in(job: Mapping[str, Any]) -> None:
+def _settle_in(job: Mapping[str, Any]) -> bool:
+    """Whether all of the surroundings that the job asks for could be had."""
     with contextlib.suppress(PermissionError):  # not forked: it leads its session already
         os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -209,13 +213,10 @@ def _settle_in(job: Mapping[str, Any]) -> None:
         opened = os.open(path, os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
         os.close(opened)
-    os.environ.update(job.get("environment", {}))
-    if "TZ" in job.get("environment", {}):
-        import time
-
-        time.tzset()
+    named = settle(job)
     os.chdir(job["sandbox"])
     _limit(job)
+    return named
 
 
 def _limit(job: Mapping[str, Any]) -> None:
