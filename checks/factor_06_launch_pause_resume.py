@@ -8,7 +8,7 @@ from agentcheck.consumption import deliveries
 from agentcheck.crash_points import described
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import Lab
-from agentcheck.legacy import old_snapshots, refusal
+from agentcheck.legacy import old_snapshots, refusal, shown
 from agentcheck.pauses import CAN_PAUSE, finished, insist_on_resuming, resting, stopped_at_a_choice, taken_up
 from agentcheck.recall import how_ended
 from agentcheck.recovery import (
@@ -201,10 +201,10 @@ def corrupt_snapshot_is_refused(lab: Lab) -> None:
     title="snapshots of an earlier version still go on",
     failure="a snapshot of an earlier version does not go on",
     remedy="give the state a version, and load each earlier one through a migration",
-    reaches="the declared snapshots, loaded in a fresh process",
+    reaches="the declared and the kept snapshots, loaded in a fresh process",
 )
 def old_snapshot_loads(lab: Lab) -> None:
     """Runs wait for humans for days: those that wait while a new version is rolled out must not be lost."""
     for path in old_snapshots(lab):
         refused, run = refusal(lab, path)
-        assert refused is None, lab.seen(f"{path.name} {refused}", run.finished if run else None)
+        assert refused is None, lab.seen(f"{shown(lab, path)} {refused}", run.finished if run else None)

@@ -8,27 +8,31 @@ from typing import Any, Final
 
 from agentcheck.adapters.reducer import ReducerFailed, Remote
 from agentcheck.finding import HarnessError, Untestable
+from agentcheck.kept import kept
 from agentcheck.lab import ELSEWHERE, Lab, Run
 from agentcheck.recall import how_ended
 from agentcheck.stored import files
 from agentcheck.wording import leaves
 
 LONG: Final = 8  # characters of a text that is no mere tag or key
-_MEND: Final = '[tool.agentcheck]\nsnapshots = ["tests/snapshots/v1"]  # folders or files that an earlier version wrote'
+_MEND: Final = (
+    "agentcheck snapshots keep  # now, and commit them; or name what an earlier version wrote:\n"
+    '[tool.agentcheck]\nsnapshots = ["tests/snapshots/v1"]'
+)
 
 
 def old_snapshots(lab: Lab) -> list[Path]:
-    """The declared snapshots of this kind of target: JSON states of a reducer, stores of a host.
+    """The declared and the kept snapshots of this kind of target: JSON states of a reducer, stores of a host.
 
     Raises:
-        Untestable: none are declared.
+        Untestable: there are none.
         HarnessError: one that is declared is not there.
     """
     declared = [lab.root / given for given in lab.target.snapshots]
     gone = next((path for path in declared if not path.exists()), None)
     if gone is not None:
         raise HarnessError(f"snapshots: {gone} does not exist")
-    found = [path for path in declared if _is_of(lab, path)]
+    found = [*(path for path in declared if _is_of(lab, path)), *kept(lab)]
     if not found:
         raise Untestable("no snapshot of an earlier version is kept", mend=_MEND)
     return found
@@ -39,6 +43,11 @@ def _is_of(lab: Lab, path: Path) -> bool:
     if lab.kind == "R":
         return path.is_file() and path.suffix == ".json"
     return path.is_dir() or path.name in {file.name for file in files(lab.happy().stores["main"])}
+
+
+def shown(lab: Lab, path: Path) -> str:
+    """A snapshot's path as the user knows it."""
+    return str(path.relative_to(lab.root)) if path.is_relative_to(lab.root) else path.name
 
 
 def refusal(lab: Lab, path: Path) -> tuple[str | None, Run | None]:

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from typing import Final
 
 from agentcheck import __version__
-from agentcheck.cli import audit, cassette, doctor, explain, gateway, init, list, lock, show
+from agentcheck.cli import audit, cassette, doctor, explain, gateway, init, list, lock, show, snapshots
 from agentcheck.cli.errors import UserError
 
 VERBS: Final = {
@@ -18,6 +18,7 @@ VERBS: Final = {
     "init": init,
     "doctor": doctor,
     "lock": lock,
+    "snapshots": snapshots,
     "audit": audit,
     "cassette": cassette,
     "gateway": gateway,
