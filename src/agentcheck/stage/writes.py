@@ -8,6 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import Any, Final
 
 from agentcheck.stage.guard import WRITES, opens_to_write
@@ -30,6 +32,17 @@ class Write:
     what: str
     fresh: bool = False
     appends: bool = False
+
+
+@cache
+def holders() -> list[tuple[ModuleType, str]]:
+    """Where sqlite3.connect is found under a name of its own; a long search, which a zygote makes for its forks."""
+    return [
+        (module, name)
+        for module in list(sys.modules.values())
+        for name, value in list(getattr(module, "__dict__", {}).items())
+        if value is sqlite3.connect
+    ]
 
 
 class Writes:
@@ -56,10 +69,8 @@ class Writes:
                 connection.set_trace_callback(self._statement)
             return connection
 
-        for module in list(sys.modules.values()):
-            for name, value in list(getattr(module, "__dict__", {}).items()):
-                if value is original:
-                    setattr(module, name, connect)
+        for module, name in holders():
+            setattr(module, name, connect)
 
     def _hook(self, event: str, args: tuple[Any, ...]) -> None:
         if (event != "open" and event not in WRITES) or getattr(self._busy, "now", False):

@@ -103,9 +103,11 @@ def _prepare(target: Target) -> None:
     """Import what every run needs."""
     import agentcheck.stage.perform
     import agentcheck.stage.reducing
+    import agentcheck.stage.writes
 
     if target.run is not None or target.host is not None:
         agentcheck.stage.intercept.prepare()
+        agentcheck.stage.writes.holders()
     _set_apart()
 
 
