@@ -1,7 +1,7 @@
 """Anthropic Messages, also as Vertex passes it on.
 
 Source: https://docs.anthropic.com/en/api/messages, …/messages-streaming, …/errors. Arguments are objects in JSON,
-and pieces of JSON text in a stream: what is malformed can arrive in a stream only.
+and pieces of JSON text in a stream: what is malformed can arrive there alone, and only where `fine_grained` says so.
 """
 
 import re
@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from agentcheck import spending
 from agentcheck.dialects.anthropic_schema import schema_error
+from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
@@ -55,7 +56,7 @@ _ERRORS: Final = {
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error",
     529: "overloaded_error",
 }  # fmt: skip
-_APART: Final = frozenset({"messages", "system", "tools", "stream"})
+_APART: Final = frozenset({"messages", "system", "tools", "stream", EAGER})
 _VERTEX: Final = re.compile(r"/models/(?!count-tokens:)(?P<model>[^/:]+):(?P<method>rawPredict|streamRawPredict)$")
 
 
@@ -84,16 +85,19 @@ def messages_json(request: WireRequest) -> str:
 
 def parse(request: WireRequest) -> Request:
     body, vertex = request.json(), _VERTEX.search(request.path)
+    betas = header(request.headers, "anthropic-beta")
     if vertex is None:
-        return parse_body(body)
-    return parse_body({"model": unquote(vertex["model"]), **body}, streams=vertex["method"] == "streamRawPredict")
+        return parse_body(body, betas=betas)
+    streams = vertex["method"] == "streamRawPredict"
+    return parse_body({"model": unquote(vertex["model"]), **body}, betas=betas, streams=streams)
 
 
-def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False) -> Request:
-    """A request of this form, wherever its body was sent to. Raises WireError."""
+def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False, betas: str = "") -> Request:
+    """A request of this form, wherever its body was sent to, with the betas of its header. Raises WireError."""
     settings = {key: value for key, value in body.items() if key not in _APART}
     if mapping(body.get("tool_choice")).get("disable_parallel_tool_use"):
         settings["parallel_tool_calls"] = False
+    settings |= eager_tools(objects(body, "tools", _HERE), betas, body.get("anthropic_beta"))
     system = text_of(body.get("system"))
     told = (Message("system", system),) if system else ()
     return Request(
@@ -187,7 +191,8 @@ def _block(call: ToolCall, value: Any) -> dict[str, Any]:
 
 
 def events(decision: Decision, request: Request) -> Iterator[dict[str, Any]]:
-    """The events of a stream, in Anthropic's order."""
+    """The events of a stream, in Anthropic's order. Raises Uncarriable."""
+    insist_on_valid(decision, request, _HERE)
     whole = message(decision, request, [])
     used = whole["usage"]
     begun = {"stop_reason": None, "stop_details": None, "usage": used | {"output_tokens": 1}}

@@ -1,7 +1,8 @@
 """Amazon Bedrock's Converse and ConverseStream.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and …_ConverseStream.html.
-Arguments are objects in JSON, and pieces of JSON text in a stream.
+Arguments are objects in JSON, and pieces of JSON text in a stream: Bedrock ends a malformed call by a reason of its
+own, `malformed_tool_use`, but for what `fine_grained` lets through of Claude's.
 """
 
 import json
@@ -12,6 +13,7 @@ from uuid import uuid4
 from agentcheck import spending
 from agentcheck.dialects import bedrock
 from agentcheck.dialects.bedrock import failure
+from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
@@ -46,7 +48,7 @@ _REASON: Final = {
     "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "content_filtered", "unknown": UNKNOWN,
 }  # fmt: skip
 _HOSTED: Final = "server_tool_use"  # the type of calls that the provider answers itself
-_APART: Final = frozenset({"messages", "system", "toolConfig"})
+_APART: Final = frozenset({"messages", "system", "toolConfig", EAGER})
 
 
 def recognises(request: WireRequest) -> bool:
@@ -79,6 +81,8 @@ def parse_body(body: Mapping[str, Any], model: str, *, dialect: str = name, stre
     tools = mapping(body.get("toolConfig"))
     settings = {key: value for key, value in body.items() if key not in _APART} | {"model": model}
     settings |= {"tool_choice": choice} if (choice := _choice(mapping(tools.get("toolChoice")))) else {}
+    specs = (mapping(tool.get("toolSpec")) for tool in objects(tools, "tools", _HERE) if "toolSpec" in tool)
+    settings |= eager_tools(specs, mapping(body.get("additionalModelRequestFields")).get("anthropic_beta"))
     system = text_of(body.get("system"))
     told = (Message("system", system),) if system else ()
     return Request(
@@ -184,7 +188,8 @@ def _use(call: ToolCall) -> dict[str, Any]:
 
 
 def events(decision: Decision, request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The kinds and payloads of a stream, in Bedrock's order."""
+    """The kinds and payloads of a stream, in Bedrock's order. Raises Uncarriable."""
+    insist_on_valid(decision, request, _HERE)
     yield "messageStart", {"role": "assistant"}
     at = {"contentBlockIndex": 0}
     if decision.text or not decision.calls:
