@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.anthropic_schema import schema_error
 from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
@@ -25,6 +26,7 @@ from agentcheck.dialects.reading import (
     mapping,
     objects,
     pieces,
+    quoted,
     reason_for,
     refuse_failure,
     retry_header,
@@ -73,6 +75,7 @@ def recognises(request: WireRequest) -> bool:
     return isinstance(body.get("messages"), list) and (ours or (vertex is None and "max_tokens" in body))
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """With the system prompt, which this format keeps beside the messages."""
     body = request.json()
@@ -83,6 +86,7 @@ def messages_json(request: WireRequest) -> str:
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body, vertex = request.json(), _VERTEX.search(request.path)
     betas = header(request.headers, "anthropic-beta")
@@ -114,7 +118,7 @@ def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
     """Each result is a message of its own; what is said beside results comes after them, as it is sent."""
     role = str(item.get("role"))
     if role not in _ROLES:
-        raise WireError(f"a message has role {item.get('role')!r}; the roles of {_HERE} are user and assistant")
+        raise WireError(f"a message has role {quoted(item.get('role'))}; the roles of {_HERE} are user and assistant")
     blocks = item.get("content")
     parts: list[Any] = blocks if isinstance(blocks, list) else [blocks]
     results = [part for part in parts if mapping(part).get("type") == "tool_result"]
@@ -150,6 +154,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     if request.stream:
         return event_stream(*(event(payload, payload["type"]) for payload in events(decision, request)))
@@ -224,6 +229,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:
@@ -255,7 +261,7 @@ def read_events(payloads: Iterator[dict[str, Any]]) -> Decision:
             case "content_block_start":
                 blocks[at] = dict(mapping(payload.get("content_block"))) | {"pieces": ""}
             case "content_block_delta" if at not in blocks:
-                raise WireError(f"the stream brings a piece of block {at}, which it never began")
+                raise WireError(f"the stream brings a piece of block {brief(at)}, which it never began")
             case "content_block_delta":
                 _add(blocks[at], mapping(payload.get("delta")))
             case "message_delta":

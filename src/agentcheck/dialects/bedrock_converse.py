@@ -5,13 +5,12 @@ Arguments are objects in JSON, and pieces of JSON text in a stream: Bedrock ends
 own, `malformed_tool_use`, but for what `fine_grained` lets through of Claude's.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
-from agentcheck.dialects import bedrock
+from agentcheck.dialects import bedrock, depth
 from agentcheck.dialects.bedrock import failure
 from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
@@ -20,6 +19,7 @@ from agentcheck.dialects.reading import (
     arguments_text,
     brief,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
@@ -61,16 +61,18 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """With the system prompt, which this format keeps beside the messages."""
     body = request.json()
     system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-    return json.dumps([*system, *objects(body, "messages", _HERE)], indent=2, ensure_ascii=False)
+    return json_text([*system, *objects(body, "messages", _HERE)], indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     model, method = bedrock.called(request) or ("", "converse")
     return parse_body(request.json(), model, streams=method == "converse-stream")
@@ -122,7 +124,7 @@ def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
 def _result(result: Mapping[str, Any]) -> Message:
     content = result.get("content")
     parts = [
-        json.dumps(p["json"], ensure_ascii=False) if isinstance(p, dict) and "json" in p else p
+        json_text(p["json"]) if isinstance(p, dict) and "json" in p else p
         for p in (content if isinstance(content, list) else [content])
     ]
     return Message("tool", text_of(parts), (), str(result.get("toolUseId") or ""))
@@ -159,6 +161,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     if request.stream:
         return bedrock.stream(bedrock.event(kind, payload) for kind, payload in events(decision, request))
@@ -209,6 +212,7 @@ def events(decision: Decision, request: Request) -> Iterator[tuple[str, dict[str
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:
