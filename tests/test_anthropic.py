@@ -20,6 +20,7 @@ from sdks import transport
 from test_dialect_recordings import SHARED, exchanges
 
 from agentcheck.dialects import anthropic, dialect_of, side_request
+from agentcheck.dialects.fine_grained import BETA, EAGER
 from agentcheck.dialects.reading import UNKNOWN
 from agentcheck.messages import Decision, Message, Request, ToolCall, ToolSpec
 from agentcheck.window import unpaired
@@ -33,8 +34,9 @@ FINISH = {
 SIZES = st.sampled_from([0, 1, 2, 7, -1, -2, -3])
 
 
-def asked(stream: bool = False) -> Request:
-    return Request("anthropic", (Message("user", "hi"),), settings={"model": "claude-sonnet-4-5"}, stream=stream)
+def asked(stream: bool = False, eager: tuple[str, ...] = ()) -> Request:
+    settings = {"model": "claude-sonnet-4-5", EAGER: eager}
+    return Request("anthropic", (Message("user", "hi"),), settings=settings, stream=stream)
 
 
 def request(url: str = URL, headers: dict[str, str] | None = None, **body: Any) -> WireRequest:
@@ -122,10 +124,10 @@ def test_the_sdk_reads_the_same_decision(decision, stream, size):
 
 @settings(max_examples=60, deadline=None)
 @given(text=WORDS, calls=RAW_CALLS, finish=FINISHES, size=SIZES)
-def test_whatever_a_model_does_arrives_in_a_stream(text, calls, finish, size):
+def test_whatever_a_model_does_arrives_in_a_stream_that_is_not_checked(text, calls, finish, size):
     """Malformed arguments, two calls of one id, every reason of an end."""
     decision = Decision(text, tuple(calls), finish if calls or finish != "calls" else "stop")
-    reply = anthropic.reply(decision, asked(stream=True))
+    reply = anthropic.reply(decision, asked(stream=True, eager=("deploy",)))
     assert by_events(reply, size) == decision == anthropic.parse_reply(reply)
 
 
@@ -180,12 +182,38 @@ def test_calls_without_an_id_get_one_that_no_other_has():
     assert len({call.id for reply in replies for call in reply.calls}) == 6
 
 
-@pytest.mark.parametrize("arguments", ['{"tag": "v1', "[1]", '"{}"', "NaN", '{"a": Infinity}', "null"])
-def test_what_is_no_object_arrives_in_a_stream_only(arguments):
-    broken = Decision("", (ToolCall("deploy", arguments, "a"),), "calls")
-    with pytest.raises(Uncarriable, match=r"malformed|cannot arrive"):
-        anthropic.reply(broken, asked())
-    assert anthropic.parse_reply(anthropic.reply(broken, asked(stream=True))) == broken
+NO_OBJECTS = ['{"tag": "v1', "[1]", '"{}"', "NaN", '{"a": Infinity}', "null"]
+
+
+def of_broken(arguments: str, finish: str = "calls") -> Decision:
+    return Decision("", (ToolCall("deploy", arguments, "a"),), finish)
+
+
+@pytest.mark.parametrize("arguments", NO_OBJECTS)
+def test_what_is_no_object_arrives_in_a_stream_that_is_not_checked_only(arguments):
+    broken = of_broken(arguments)
+    for stream, eager in ((False, ()), (False, ("deploy",)), (True, ()), (True, ("look",))):
+        with pytest.raises(Uncarriable, match=r"malformed|cannot arrive"):
+            anthropic.reply(broken, asked(stream, eager))
+    with pytest.raises(Uncarriable, match="cannot arrive unless the request asks for fine-grained tool streaming"):
+        anthropic.reply(broken, asked(stream=True))
+    assert anthropic.parse_reply(anthropic.reply(broken, asked(stream=True, eager=("deploy",)))) == broken
+
+
+@pytest.mark.parametrize("arguments", ['{"tag": "v1', '{"tag"', "{"])
+def test_the_length_limit_leaves_the_last_call_of_any_stream_unfinished(arguments):
+    cut = of_broken(arguments, "length")
+    assert anthropic.parse_reply(anthropic.reply(cut, asked(stream=True))) == cut
+    with pytest.raises(Uncarriable, match="malformed"):
+        anthropic.reply(Decision("", (*cut.calls, ToolCall("look", "{}", "b")), "length"), asked(stream=True))
+    with pytest.raises(Uncarriable, match="malformed"):
+        anthropic.reply(of_broken(arguments, "filter"), asked(stream=True))
+
+
+def test_what_is_malformed_in_a_checked_stream_would_be_repaired_by_the_sdk():
+    """Which no agent is to be blamed for: it cannot come about."""
+    reply = anthropic.reply(of_broken('{"tag": "v1", "environment": "prod'), asked(stream=True, eager=("deploy",)))
+    assert by_helper(reply, stream=True).calls[0].parsed() == {"tag": "v1"}
 
 
 @pytest.mark.parametrize("finish", ["length", "filter", "unknown"])
@@ -356,6 +384,49 @@ def test_what_the_sdk_sends_parses_to_what_was_said(decision, result, failed, st
     )
     assert (found.settings["model"], found.settings["parallel_tool_calls"]) == ("m", False)
     assert (found.stream, found.schema) == (stream, None)
+
+
+FLAGGED: dict[str, Any] = TOOLS[0] | {"eager_input_streaming": True}
+BUFFERED: dict[str, Any] = TOOLS[0] | {"name": "look", "eager_input_streaming": False}
+UNSAID: dict[str, Any] = TOOLS[0] | {"name": "wait", "eager_input_streaming": None}
+
+
+@pytest.mark.parametrize(
+    ("betas", "eager"),
+    [("", ["deploy"]), (BETA, ["deploy", "wait"]), (f"x-2025-01-01, {BETA}", ["deploy", "wait"]),
+     (f"{BETA}-not", ["deploy"])],
+)  # fmt: skip
+def test_fine_grained_streaming_is_asked_for_by_a_header_or_by_a_tool_which_has_the_last_word(betas, eager):
+    tools = [FLAGGED, BUFFERED, UNSAID]
+    found = anthropic.parse(request(headers={"Anthropic-Beta": betas}, tools=tools, stream=True))
+    assert found.settings[EAGER] == eager
+    assert read(tools=tools, anthropic_beta=[betas]).settings[EAGER] == eager  # as Bedrock and Vertex take it
+
+
+@pytest.mark.parametrize("tools", [[], [UNSAID], [BUFFERED], TOOLS])
+def test_where_nothing_asks_for_fine_grained_streaming_nothing_is_said_of_it(tools):
+    assert EAGER not in read(tools=tools, stream=True, **{EAGER: ["deploy"]}).settings
+
+
+@pytest.mark.parametrize("way", ["header", "betas", "vertex", "flag"])
+def test_the_sdk_asks_for_fine_grained_streaming_in_every_way_that_it_has(way):
+    seen: list[Any] = []
+    reply = anthropic.reply(Decision("ok"), asked(stream=True))
+    http = httpx2.Client(transport=transport(httpx2, reply, seen=seen))
+    vertex = sdk.AnthropicVertex(region="us-east5", project_id="p", access_token="x", http_client=http)
+    client = client_of(reply, seen=seen)
+    body: Any = {**ASK, "stream": True, "tools": [UNSAID]}
+    match way:
+        case "header":
+            client.messages.create(**body, extra_headers={"anthropic-beta": BETA})
+        case "betas":
+            client.beta.messages.create(**body, betas=["context-1m-2025-08-07", BETA])
+        case "vertex":
+            vertex.beta.messages.create(**body, betas=[BETA])
+        case "flag":
+            client.messages.create(**{**body, "tools": [FLAGGED | {"name": "wait"}]})
+    assert dialect_of(wire_of(seen[0])) is anthropic
+    assert anthropic.parse(wire_of(seen[0])).settings[EAGER] == ["wait"]
 
 
 def test_what_the_sdk_sends_for_structured_output_is_the_schema():

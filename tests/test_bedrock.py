@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -19,6 +20,7 @@ from sdks import cut, transport
 
 from agentcheck.dialects import bedrock, bedrock_converse, bedrock_invoke, dialect_of, eventstream, unread
 from agentcheck.dialects.eventstream import Frame
+from agentcheck.dialects.fine_grained import BETA, EAGER
 from agentcheck.messages import Decision, Message, Request, ToolCall
 from agentcheck.wire import Uncarriable, WireError, WireReply, WireRequest, json_bytes
 
@@ -185,12 +187,44 @@ def test_every_finish_is_read_back(dialect, finish, stream):
     assert dialect.parse_reply(dialect.reply(decision, asked(dialect, stream))) == decision
 
 
-@pytest.mark.parametrize("dialect", [bedrock_converse, bedrock_invoke], ids=lambda d: d.name)
-def test_malformed_arguments_arrive_in_a_stream_only(dialect):
+@pytest.mark.parametrize(
+    ("dialect", "model"), [(bedrock_converse, MODEL), (bedrock_invoke, MODEL), (bedrock_invoke, NOVA)]
+)
+def test_malformed_arguments_arrive_in_a_stream_that_is_not_checked_only(dialect, model):
     broken = Decision("", (ToolCall("deploy", '{"tag": "v1', "a"),), "calls")
-    with pytest.raises(Uncarriable, match="malformed"):
-        dialect.reply(broken, asked(dialect))
-    assert dialect.parse_reply(dialect.reply(broken, asked(dialect, stream=True))) == broken
+    checked, cut = asked(dialect, stream=True, model=model), replace(broken, finish="length")
+    for request in (asked(dialect, model=model), checked):
+        with pytest.raises(Uncarriable, match="malformed"):
+            dialect.reply(broken, request)
+    eager = replace(checked, settings={**checked.settings, EAGER: ["deploy"]})
+    assert dialect.parse_reply(dialect.reply(broken, eager)) == broken
+    assert dialect.parse_reply(dialect.reply(cut, checked)) == cut
+
+
+@pytest.mark.parametrize("betas", [[], [BETA], ["context-1m-2025-08-07", BETA]])
+def test_fine_grained_streaming_is_asked_for_in_the_body(betas):
+    seen: list[Any] = []
+    client = client_of(bedrock_converse.reply(Decision("ok"), asked(stream=True)), seen=seen)
+    spec = {"name": "deploy", "inputSchema": {"json": {"type": "object"}}}
+    client.converse_stream(
+        **CONVERSE, toolConfig={"tools": [{"toolSpec": spec}]}, additionalModelRequestFields={"anthropic_beta": betas}
+    )
+    read = bedrock_converse.parse(WireRequest("POST", seen[0].url, {}, seen[0].body))
+    assert read.settings.get(EAGER) == (["deploy"] if betas else None)
+
+
+@pytest.mark.parametrize(("betas", "flag"), [([BETA], None), ([], True)])
+def test_anthropics_sdk_for_bedrock_asks_for_it_too(betas, flag):
+    seen: list[Any] = []
+    reply = bedrock_invoke.reply(Decision("ok"), asked(bedrock_invoke, stream=True))
+    http = httpx2.Client(transport=transport(httpx2, reply, seen=seen))
+    keys = {"aws_access_key": "x", "aws_secret_key": "x", "aws_region": "us-east-1"}
+    tool: Any = {"name": "deploy", "input_schema": {"type": "object"}, "eager_input_streaming": flag}
+    AnthropicBedrock(max_retries=0, http_client=http, **keys).beta.messages.create(
+        model=MODEL, max_tokens=9, messages=[{"role": "user", "content": "hi"}], tools=[tool], betas=betas, stream=True
+    )
+    read = bedrock_invoke.parse(WireRequest("POST", str(seen[0].url), {}, seen[0].content))
+    assert (read.stream, read.settings[EAGER]) == (True, ["deploy"])
 
 
 def test_an_exception_in_the_stream_is_no_decision():

@@ -89,6 +89,34 @@ def test_a_piece_goes_on_while_the_model_still_thinks_and_the_last_one_once_it_i
     assert asked_before == [1]
 
 
+# As OpenAI sends them: each names a reason, and none of them ends the reply.
+CHUNKS = [
+    b'data: {"choices": [{"index": 0, "delta": {"content": "%d"}, "finish_reason": null}]}\n\n' % n for n in range(4)
+]
+
+
+def test_no_piece_waits_for_the_next_one_where_its_reason_is_null():
+    """The model sends each piece only after the client has the one before, and at last stalls."""
+    seen, over = threading.Semaphore(), threading.Event()
+
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(HEAD)
+        for piece in CHUNKS:
+            if not seen.acquire(timeout=10):
+                return
+            connection.sendall(chunk(piece))
+        over.wait(10)
+
+    with model(answer) as live, Gateway(Passed(live)) as gateway:
+        url = f"{gateway.url}/v1/chat/completions"
+        with httpx.stream("POST", url, json={**CHAT, "stream": True}, timeout=20) as reply:
+            pieces = reply.iter_bytes()
+            for piece in CHUNKS:
+                assert next(pieces) == piece
+                seen.release()
+        over.set()
+
+
 def test_a_model_that_breaks_off_breaks_off_for_the_client_too(tmp_path):
     path = tmp_path / "live.jsonl"
 

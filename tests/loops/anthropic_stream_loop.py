@@ -8,11 +8,15 @@ TOOLS = [{"name": n, "description": f.__doc__, "input_schema": SCHEMAS[n]} for n
 
 
 def run(task: str) -> str:
+    return talk(task, TOOLS)
+
+
+def talk(task, tools, **more):
     messages = [{"role": "user", "content": task}]
     for _ in range(12):
         blocks, reason = {}, None
         for e in client.messages.create(
-            model="m", max_tokens=1000, system=SYSTEM, messages=messages, tools=TOOLS, stream=True
+            model="m", max_tokens=1000, system=SYSTEM, messages=messages, tools=tools, stream=True, **more
         ):
             if e.type == "content_block_start":
                 blocks[e.index] = e.content_block.model_dump(exclude_none=True) | {"json": ""}

@@ -11,10 +11,18 @@ TOOLS = [
 
 
 def run(task: str) -> str:
+    return talk(task)
+
+
+def talk(task, **more):
     messages = [{"role": "user", "content": [{"text": task}]}]
     for _ in range(12):
         r = client.converse_stream(
-            modelId="anthropic.claude", system=[{"text": SYSTEM}], messages=messages, toolConfig={"tools": TOOLS}
+            modelId="anthropic.claude",
+            system=[{"text": SYSTEM}],
+            messages=messages,
+            toolConfig={"tools": TOOLS},
+            **more,
         )
         text, uses, reason = "", [], None
         for e in r["stream"]:

@@ -1,7 +1,7 @@
 """Anthropic Messages, also as Vertex passes it on.
 
 Source: https://docs.anthropic.com/en/api/messages, …/messages-streaming, …/errors. Arguments are objects in JSON,
-and pieces of JSON text in a stream: what is malformed can arrive in a stream only.
+and pieces of JSON text in a stream: what is malformed can arrive there alone, and only where `fine_grained` says so.
 """
 
 import re
@@ -11,7 +11,9 @@ from urllib.parse import unquote
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.anthropic_schema import schema_error
+from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
@@ -24,6 +26,7 @@ from agentcheck.dialects.reading import (
     mapping,
     objects,
     pieces,
+    quoted,
     reason_for,
     refuse_failure,
     retry_header,
@@ -55,7 +58,7 @@ _ERRORS: Final = {
     404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 504: "timeout_error",
     529: "overloaded_error",
 }  # fmt: skip
-_APART: Final = frozenset({"messages", "system", "tools", "stream"})
+_APART: Final = frozenset({"messages", "system", "tools", "stream", EAGER})
 _VERTEX: Final = re.compile(r"/models/(?!count-tokens:)(?P<model>[^/:]+):(?P<method>rawPredict|streamRawPredict)$")
 
 
@@ -72,6 +75,7 @@ def recognises(request: WireRequest) -> bool:
     return isinstance(body.get("messages"), list) and (ours or (vertex is None and "max_tokens" in body))
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """With the system prompt, which this format keeps beside the messages."""
     body = request.json()
@@ -82,18 +86,22 @@ def messages_json(request: WireRequest) -> str:
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body, vertex = request.json(), _VERTEX.search(request.path)
+    betas = header(request.headers, "anthropic-beta")
     if vertex is None:
-        return parse_body(body)
-    return parse_body({"model": unquote(vertex["model"]), **body}, streams=vertex["method"] == "streamRawPredict")
+        return parse_body(body, betas=betas)
+    streams = vertex["method"] == "streamRawPredict"
+    return parse_body({"model": unquote(vertex["model"]), **body}, betas=betas, streams=streams)
 
 
-def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False) -> Request:
-    """A request of this form, wherever its body was sent to. Raises WireError."""
+def parse_body(body: Mapping[str, Any], *, dialect: str = name, streams: bool = False, betas: str = "") -> Request:
+    """A request of this form, wherever its body was sent to, with the betas of its header. Raises WireError."""
     settings = {key: value for key, value in body.items() if key not in _APART}
     if mapping(body.get("tool_choice")).get("disable_parallel_tool_use"):
         settings["parallel_tool_calls"] = False
+    settings |= eager_tools(objects(body, "tools", _HERE), betas, body.get("anthropic_beta"))
     system = text_of(body.get("system"))
     told = (Message("system", system),) if system else ()
     return Request(
@@ -110,7 +118,7 @@ def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
     """Each result is a message of its own; what is said beside results comes after them, as it is sent."""
     role = str(item.get("role"))
     if role not in _ROLES:
-        raise WireError(f"a message has role {item.get('role')!r}; the roles of {_HERE} are user and assistant")
+        raise WireError(f"a message has role {quoted(item.get('role'))}; the roles of {_HERE} are user and assistant")
     blocks = item.get("content")
     parts: list[Any] = blocks if isinstance(blocks, list) else [blocks]
     results = [part for part in parts if mapping(part).get("type") == "tool_result"]
@@ -146,6 +154,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     if request.stream:
         return event_stream(*(event(payload, payload["type"]) for payload in events(decision, request)))
@@ -187,7 +196,8 @@ def _block(call: ToolCall, value: Any) -> dict[str, Any]:
 
 
 def events(decision: Decision, request: Request) -> Iterator[dict[str, Any]]:
-    """The events of a stream, in Anthropic's order."""
+    """The events of a stream, in Anthropic's order. Raises Uncarriable."""
+    insist_on_valid(decision, request, _HERE)
     whole = message(decision, request, [])
     used = whole["usage"]
     begun = {"stop_reason": None, "stop_details": None, "usage": used | {"output_tokens": 1}}
@@ -219,6 +229,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:
@@ -250,7 +261,7 @@ def read_events(payloads: Iterator[dict[str, Any]]) -> Decision:
             case "content_block_start":
                 blocks[at] = dict(mapping(payload.get("content_block"))) | {"pieces": ""}
             case "content_block_delta" if at not in blocks:
-                raise WireError(f"the stream brings a piece of block {at}, which it never began")
+                raise WireError(f"the stream brings a piece of block {brief(at)}, which it never began")
             case "content_block_delta":
                 _add(blocks[at], mapping(payload.get("delta")))
             case "message_delta":

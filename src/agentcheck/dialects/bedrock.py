@@ -55,7 +55,7 @@ def events(reply: WireReply) -> Iterator[tuple[str, dict[str, Any]]]:
 def _said(payload: bytes) -> str:
     try:
         return str(json.loads(payload)["message"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return _text(payload)
 
 

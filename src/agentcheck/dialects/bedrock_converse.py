@@ -1,23 +1,25 @@
 """Amazon Bedrock's Converse and ConverseStream.
 
 Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html and …_ConverseStream.html.
-Arguments are objects in JSON, and pieces of JSON text in a stream.
+Arguments are objects in JSON, and pieces of JSON text in a stream: Bedrock ends a malformed call by a reason of its
+own, `malformed_tool_use`, but for what `fine_grained` lets through of Claude's.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
-from agentcheck.dialects import bedrock
+from agentcheck.dialects import bedrock, depth
 from agentcheck.dialects.bedrock import failure
+from agentcheck.dialects.fine_grained import EAGER, eager_tools, insist_on_valid
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
     arguments_text,
     brief,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
@@ -46,7 +48,7 @@ _REASON: Final = {
     "stop": "end_turn", "calls": "tool_use", "length": "max_tokens", "filter": "content_filtered", "unknown": UNKNOWN,
 }  # fmt: skip
 _HOSTED: Final = "server_tool_use"  # the type of calls that the provider answers itself
-_APART: Final = frozenset({"messages", "system", "toolConfig"})
+_APART: Final = frozenset({"messages", "system", "toolConfig", EAGER})
 
 
 def recognises(request: WireRequest) -> bool:
@@ -59,16 +61,18 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """With the system prompt, which this format keeps beside the messages."""
     body = request.json()
     system = [{"role": "system", "content": body["system"]}] if body.get("system") else []
-    return json.dumps([*system, *objects(body, "messages", _HERE)], indent=2, ensure_ascii=False)
+    return json_text([*system, *objects(body, "messages", _HERE)], indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     model, method = bedrock.called(request) or ("", "converse")
     return parse_body(request.json(), model, streams=method == "converse-stream")
@@ -79,6 +83,8 @@ def parse_body(body: Mapping[str, Any], model: str, *, dialect: str = name, stre
     tools = mapping(body.get("toolConfig"))
     settings = {key: value for key, value in body.items() if key not in _APART} | {"model": model}
     settings |= {"tool_choice": choice} if (choice := _choice(mapping(tools.get("toolChoice")))) else {}
+    specs = (mapping(tool.get("toolSpec")) for tool in objects(tools, "tools", _HERE) if "toolSpec" in tool)
+    settings |= eager_tools(specs, mapping(body.get("additionalModelRequestFields")).get("anthropic_beta"))
     system = text_of(body.get("system"))
     told = (Message("system", system),) if system else ()
     return Request(
@@ -118,7 +124,7 @@ def _messages(item: Mapping[str, Any]) -> Iterator[Message]:
 def _result(result: Mapping[str, Any]) -> Message:
     content = result.get("content")
     parts = [
-        json.dumps(p["json"], ensure_ascii=False) if isinstance(p, dict) and "json" in p else p
+        json_text(p["json"]) if isinstance(p, dict) and "json" in p else p
         for p in (content if isinstance(content, list) else [content])
     ]
     return Message("tool", text_of(parts), (), str(result.get("toolUseId") or ""))
@@ -155,6 +161,7 @@ def _schema(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     if request.stream:
         return bedrock.stream(bedrock.event(kind, payload) for kind, payload in events(decision, request))
@@ -184,7 +191,8 @@ def _use(call: ToolCall) -> dict[str, Any]:
 
 
 def events(decision: Decision, request: Request) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The kinds and payloads of a stream, in Bedrock's order."""
+    """The kinds and payloads of a stream, in Bedrock's order. Raises Uncarriable."""
+    insist_on_valid(decision, request, _HERE)
     yield "messageStart", {"role": "assistant"}
     at = {"contentBlockIndex": 0}
     if decision.text or not decision.calls:
@@ -204,6 +212,7 @@ def events(decision: Decision, request: Request) -> Iterator[tuple[str, dict[str
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:

@@ -9,7 +9,7 @@ each a form of their own, and are not judged.
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agentcheck.dialects import anthropic, bedrock, bedrock_converse
+from agentcheck.dialects import anthropic, bedrock, bedrock_converse, depth
 from agentcheck.dialects.anthropic import messages_json, schema_error
 from agentcheck.dialects.bedrock import failure
 from agentcheck.dialects.reading import mapping, refuse_failure
@@ -44,6 +44,7 @@ def _is_nova(settings: Mapping[str, Any]) -> bool:
     return bool(_NOVAS_OWN & settings.keys()) or "amazon.nova" in str(settings.get("model"))
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body, (model, method) = request.json(), bedrock.called(request) or ("", "invoke")
     if _is_nova(body | {"model": model}):
@@ -52,6 +53,7 @@ def parse(request: WireRequest) -> Request:
     return anthropic.parse_body(body | {"model": model}, dialect=name, streams=method == _STREAMS)
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     if not _is_nova(request.settings):
         if not request.stream:
@@ -66,6 +68,7 @@ def _framed(event: Mapping[str, Any]) -> bytes:
     return bedrock.event("chunk", bedrock.packed(json_bytes(event)))
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:

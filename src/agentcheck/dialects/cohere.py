@@ -3,12 +3,12 @@
 Source: https://docs.cohere.com/reference/chat and …/chat-stream. Arguments are text, as OpenAI's are.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_text,
@@ -16,9 +16,11 @@ from agentcheck.dialects.reading import (
     event,
     event_stream,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
+    quoted,
     reason_for,
     refuse_failure,
     retry_header,
@@ -55,13 +57,15 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
-    return json.dumps(objects(request.json(), "messages", _HERE), indent=2, ensure_ascii=False)
+    return json_text(objects(request.json(), "messages", _HERE), indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body = request.json()
     wanted = mapping(body.get("response_format"))
@@ -79,7 +83,7 @@ def parse(request: WireRequest) -> Request:
 def _message(item: Mapping[str, Any]) -> Message:
     role = _ROLES.get(str(item.get("role")))
     if role is None:
-        raise WireError(f"a message has role {item.get('role')!r}; the roles of {_HERE} are {', '.join(_ROLES)}")
+        raise WireError(f"a message has role {quoted(item.get('role'))}; the roles of {_HERE} are {', '.join(_ROLES)}")
     said = [text for text in (item.get("tool_plan"), text_of(item.get("content"))) if isinstance(text, str) and text]
     answers = str(item.get("tool_call_id") or "") if role == "tool" else None
     return Message(role, "\n".join(said), _calls(item), answers)
@@ -107,6 +111,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolSpec:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     finish = reason_for(decision, _REASON, _HERE)
     asked, answered = spending.sent(request), spending.said(decision)
@@ -159,6 +164,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     if reply.is_stream:

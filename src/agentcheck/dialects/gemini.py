@@ -3,7 +3,6 @@
 Source: https://ai.google.dev/api/generate-content. Names in camelCase or snake_case, both are accepted there.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -11,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 from agentcheck import spending
-from agentcheck.dialects import partial
+from agentcheck.dialects import depth, partial
 from agentcheck.dialects.gemini_contents import HERE, calls_of, contents, field, messages, parts_of, system_of
 from agentcheck.dialects.openapi import json_schema, schema_error
 from agentcheck.dialects.reading import (
@@ -21,6 +20,7 @@ from agentcheck.dialects.reading import (
     event,
     event_stream,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
@@ -61,17 +61,19 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """The contents, with the system instruction, which this format keeps beside them."""
     body = request.json()
     system = system_of(body)
     told = [] if system is None else [{**system, "role": "system"}]
-    return json.dumps([*told, *contents(body)], indent=2, ensure_ascii=False)
+    return json_text([*told, *contents(body)], indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body, path = request.json(), _PATH.search(request.path.rstrip("/"))
     config = mapping(field(body, "generationConfig"))
@@ -133,6 +135,7 @@ def _schema(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     said = [{"text": decision.text}] if decision.text or not decision.calls else []
     parts = [*said, *map(_called, decision.calls)]
@@ -187,6 +190,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     chunks = list(_chunks(reply))

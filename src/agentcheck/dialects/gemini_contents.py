@@ -3,12 +3,11 @@
 Calls need no id on this wire: what has none gets one by its position, and a result finds its call by name and order.
 """
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from agentcheck.dialects.reading import arguments_text, brief, objects
+from agentcheck.dialects.reading import arguments_text, brief, json_text, objects
 from agentcheck.messages import Message, ToolCall
 from agentcheck.wire import WireError
 
@@ -109,4 +108,4 @@ def _text(parts: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _shown(part: Mapping[str, Any]) -> str:
-    return json.dumps(part, ensure_ascii=False)
+    return json_text(part)

@@ -11,15 +11,18 @@ from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.reading import (
     UNKNOWN,
     arguments_object,
     arguments_text,
     brief,
     json_reply,
+    json_text,
     mapping,
     objects,
     pieces,
+    quoted,
     reason_for,
     refuse_failure,
     retry_header,
@@ -52,13 +55,15 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
-    return json.dumps(objects(request.json(), "messages", _HERE), indent=2, ensure_ascii=False)
+    return json_text(objects(request.json(), "messages", _HERE), indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body = request.json()
     schema = body.get("format")
@@ -77,7 +82,9 @@ def _messages(items: list[dict[str, Any]]) -> Iterator[Message]:
     for position, item in enumerate(items):
         role = str(item.get("role"))
         if role not in _ROLES:
-            raise WireError(f"message {position} has role {item.get('role')!r}; the roles are {', '.join(_ROLES)}")
+            raise WireError(
+                f"message {position} has role {quoted(item.get('role'))}; the roles are {', '.join(_ROLES)}"
+            )
         calls = tuple(_calls(item, str(position)))
         waiting += calls
         text = "\n".join(
@@ -88,7 +95,7 @@ def _messages(items: list[dict[str, Any]]) -> Iterator[Message]:
 
 def _beside(item: Mapping[str, Any], key: str) -> str:
     """What is sent beside the text, as its JSON, so that nothing sent is hidden."""
-    return json.dumps({key: item[key]}, ensure_ascii=False) if item.get(key) else ""
+    return json_text({key: item[key]}) if item.get(key) else ""
 
 
 def _calls(item: Mapping[str, Any], position: str) -> Iterator[ToolCall]:
@@ -119,6 +126,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolSpec:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     head = {"model": str(request.settings.get("model", "")), "created_at": _CREATED}
     finish = reason_for(decision, _REASON, _HERE)
@@ -156,6 +164,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     lines = _lines(reply)

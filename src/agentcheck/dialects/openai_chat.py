@@ -4,12 +4,12 @@ Source: https://platform.openai.com/docs/api-reference/chat. Tolerant of look-al
 (arguments as an object, calls without index, content as parts), exact in what it writes.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.reading import (
     CREATED,
     UNKNOWN,
@@ -18,8 +18,10 @@ from agentcheck.dialects.reading import (
     event,
     event_stream,
     json_reply,
+    json_text,
     mapping,
     objects,
+    quoted,
     refuse_failure,
     retry_header,
     spoken_finish,
@@ -63,13 +65,15 @@ def recognises(request: WireRequest) -> bool:
         return False
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
-    return json.dumps(request.json().get("messages"), indent=2, ensure_ascii=False)
+    return json_text(request.json().get("messages"), indent=2)
 
 
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body = request.json()
     settings = {key: value for key, value in body.items() if key not in _APART}
@@ -95,7 +99,9 @@ def _messages(raw: list[dict[str, Any]]) -> tuple[Message, ...]:
     for position, item in enumerate(raw):
         role = _ROLES.get(str(item.get("role")))
         if role is None:
-            raise WireError(f"message {position} has role {item.get('role')!r}; the roles are {', '.join(_ROLES)}")
+            raise WireError(
+                f"message {position} has role {quoted(item.get('role'))}; the roles are {', '.join(_ROLES)}"
+            )
         calls = _calls(item, f"function-call-{position}")
         if isinstance(item.get("function_call"), dict):
             waiting[calls[-1].name] = calls[-1].id
@@ -151,6 +157,7 @@ def _schema(response_format: Any) -> Mapping[str, Any] | None:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     legacy = bool(request.settings.get("legacy_functions"))
     if legacy and len(decision.calls) > 1:
@@ -209,6 +216,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     return _parse_stream(reply) if reply.is_stream else _parse_json(json_object(reply.body, "the reply body"))

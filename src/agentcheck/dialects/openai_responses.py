@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 from agentcheck import spending
+from agentcheck.dialects import depth
 from agentcheck.dialects.reading import (
     CREATED,
     UNKNOWN,
@@ -23,6 +24,7 @@ from agentcheck.dialects.reading import (
     json_text,
     mapping,
     objects,
+    quoted,
     reason_for,
     refuse_failure,
     retry_header,
@@ -65,6 +67,7 @@ def recognises(request: WireRequest) -> bool:
     return isinstance(body.get("input"), str | list) or isinstance(body.get("prompt"), dict)
 
 
+@depth.reads
 def messages_json(request: WireRequest) -> str:
     """The items of the input, with the instructions, which this format keeps beside them."""
     body = request.json()
@@ -75,6 +78,7 @@ def messages_json(request: WireRequest) -> str:
 # --- requests: bytes to canonical ------------------------------------------------------
 
 
+@depth.reads
 def parse(request: WireRequest) -> Request:
     body = request.json()
     settings = {key: value for key, value in body.items() if key not in _APART}
@@ -105,7 +109,9 @@ def _message(item: Mapping[str, Any]) -> Message:
     if kind == "message":
         role = _ROLES.get(str(item.get("role")))
         if role is None:
-            raise WireError(f"an item has role {item.get('role')!r}; the roles of {_HERE} are {', '.join(_ROLES)}")
+            raise WireError(
+                f"an item has role {quoted(item.get('role'))}; the roles of {_HERE} are {', '.join(_ROLES)}"
+            )
         return Message(role, text_of(item.get("content")))
     if kind in ARGUMENTS:
         return Message("assistant", "", (_call(item),))
@@ -174,6 +180,7 @@ def _tool(tool: Mapping[str, Any]) -> ToolSpec:
 # --- replies: canonical to bytes -------------------------------------------------------
 
 
+@depth.writes
 def reply(decision: Decision, request: Request) -> WireReply:
     whole = _response(decision, request)
     if not request.stream:
@@ -247,6 +254,7 @@ def failure(status: int, message: str, *, retry_after: float | None = None) -> W
 # --- replies: bytes to canonical -------------------------------------------------------
 
 
+@depth.reads
 def parse_reply(reply: WireReply) -> Decision:
     refuse_failure(reply)
     return _decision(_streamed(reply) if reply.is_stream else json_object(reply.body, "the reply body"))

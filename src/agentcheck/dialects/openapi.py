@@ -8,7 +8,7 @@ that the subset lacks makes Google refuse the whole request. What JSON Schema wo
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from agentcheck.dialects.schema import json_schema_error
+from agentcheck.dialects.schema import TOO_DEEP, json_schema_error
 from agentcheck.wire import WireError
 
 _TYPES: Final = ("STRING", "NUMBER", "INTEGER", "BOOLEAN", "ARRAY", "OBJECT", "NULL")  # numbered from 1 by protobuf
@@ -39,7 +39,10 @@ def json_schema(schema: Any) -> Any:
 
 def schema_error(parameters: Mapping[str, Any]) -> str | None:
     """One sentence, or None when valid: of a schema in JSON Schema, or of one that `json_schema` gave."""
-    return json_schema_error(parameters) or next(_refusals(parameters, ""), None)
+    try:
+        return json_schema_error(parameters) or next(_refusals(parameters, ""), None)
+    except RecursionError:
+        return TOO_DEEP
 
 
 def _refusals(node: Any, where: str) -> Iterator[str]:
@@ -113,7 +116,7 @@ def _wrong(said: Mapping[str, Any]) -> Iterator[str]:
     required, properties = said.get("required"), said.get("properties")
     known = properties if isinstance(properties, Mapping) else {}
     if isinstance(required, list) and (missing := [n for n in required if isinstance(n, str) and n not in known]):
-        yield f"required names {missing[0]!r}, which is no property"
+        yield f"required names {missing[0]!r:.80}, which is no property"
     enum = said.get("enum")
     if isinstance(enum, list) and not all(isinstance(value, str) for value in enum):
         yield "the values of an enum are texts"

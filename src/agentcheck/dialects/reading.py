@@ -30,6 +30,11 @@ def brief(value: Any) -> str:
     return text if len(text) <= 200 else text[:199] + "…"
 
 
+def quoted(value: Any) -> str:
+    """A value for a message as Python writes it, so that a text is told from what is none; at most 200 characters."""
+    return brief(repr(value))
+
+
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON. Raises WireError where it is nested too deeply, which can be so of what was read."""
     try:
@@ -64,7 +69,9 @@ def arguments_object(text: str, format: str) -> dict[str, Any]:
     """Arguments as the object that a format carries them as. Raises Uncarriable where they are none."""
     try:
         found = json.loads(text or "{}", parse_constant=_no_json)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        raise Uncarriable(f"{format} carries arguments as JSON, so that ones nested too deeply cannot arrive") from None
+    except ValueError:
         raise Uncarriable(f"{format} carries arguments as JSON, so that malformed ones cannot arrive") from None
     if not isinstance(found, dict):
         raise Uncarriable(f"{format} carries arguments as an object, so that a {type(found).__name__} cannot arrive")

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import unquote
 
+TOO_DEEP: Final = "the schema is nested too deeply to read"
+
 _DATA: Final = frozenset({"const", "default", "enum", "example", "examples"})  # values, not schemas
 
 
@@ -17,7 +19,7 @@ def json_schema_error(parameters: Mapping[str, Any]) -> str | None:
     try:
         return _grammar_error(parameters) or _top_level_error(parameters) or _reference_error(parameters)
     except RecursionError:
-        return "the schema is nested too deeply to read"
+        return TOO_DEEP
 
 
 def _grammar_error(schema: Mapping[str, Any]) -> str | None:
@@ -38,7 +40,7 @@ def _top_level_error(schema: Mapping[str, Any]) -> str | None:
 
 def _reference_error(schema: Mapping[str, Any]) -> str | None:
     missing = (ref for ref in _references(schema) if not _resolves(schema, ref))
-    return next((f"$ref {ref!r} points to nothing in this schema" for ref in missing), None)
+    return next((f"$ref {_short(ref)!r} points to nothing in this schema" for ref in missing), None)
 
 
 def _references(node: Any) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from agentcheck.gateway.answering import Answer
+from agentcheck.gateway.endings import OVERLAP, may_end
 from agentcheck.gateway.patience import unless_gone
 from agentcheck.gateway.sockets import Cuts, HalfCloses, Resets, SlowFirstByte, SocketFault, Stalls
 from agentcheck.gateway.transport import transport_of
@@ -16,11 +17,6 @@ from agentcheck.wire import STREAMS, header
 # Of one connection, or set anew by the server.
 _OWN: Final = frozenset({"content-length", "transfer-encoding", "connection", "content-encoding", "date", "server"})
 _SENDABLE: Final = re.compile(r"[!#$%&'*+.^_`|~\w-]+:[^\r\n\0]*", re.ASCII)  # name and value (RFC 9110, 5.1 and 5.5)
-# What the last event of a stream says, in one format or another, after which a client has all that it waits for.
-_LAST: Final = re.compile(
-    rb"\[DONE\]|message_stop|response\.(completed|incomplete|failed)|finish_?[rR]eason|messageStop|message-end"
-    rb'|"done": ?true|metadata'
-)
 
 
 class Sending:
@@ -61,12 +57,13 @@ class Sending:
         await self._send({"type": "http.response.start", "status": self._answer.status, "headers": headers})
 
     async def _body(self) -> bool:
-        came, held = [], b""
+        came, held, before = [], b"", b""
         async for piece in self._pieces():
             came.append(piece)
             if held and not await self._delivered(held):
                 return False
-            held = piece if self._may_be_last(piece) else b""
+            held = piece if self._may_be_last(piece, before) else b""
+            before = (before + piece)[-OVERLAP:]
             if not held and not await self._delivered(piece):
                 return False
         if not isinstance(self._answer.pieces, tuple):
@@ -84,11 +81,11 @@ class Sending:
             async for piece in self._answer.pieces:
                 yield piece
 
-    def _may_be_last(self, piece: bytes) -> bool:
+    def _may_be_last(self, piece: bytes, before: bytes) -> bool:
         """Whether a client could take the reply as whole with this piece, so that it has to wait for the recording."""
         if isinstance(self._answer.pieces, tuple):
             return False
-        return self._answer.status >= 400 or not _streams(self._answer.headers) or bool(_LAST.search(piece))
+        return self._answer.status >= 400 or not _streams(self._answer.headers) or may_end(piece, before)
 
     async def _delivered(self, piece: bytes) -> bool:
         if await self._goes_wrong(piece):
