@@ -101,7 +101,7 @@ class Driver:
                 break
             self.step()
         if not self.over:
-            self._rest()
+            self.rest()
 
     def step(self) -> None:
         """Carry out the next command, and reduce the event that answers it."""
@@ -130,7 +130,8 @@ class Driver:
                 "probe", name="purity", value={k: answer.get(k) for k in ("impure", "changed", "mutated", "differs")}
             )
 
-    def _rest(self) -> None:
+    def rest(self) -> None:
+        """Say that nothing is left to do now."""
         waits = bool(self.asked)
         self._note("finished", status="waiting" if waits else "stalled", state=self.data)
 

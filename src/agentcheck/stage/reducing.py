@@ -65,7 +65,7 @@ def is_model(kind: Any) -> bool:
 
 
 class Service:
-    """Answers the lab's instructions: start, reduce, load."""
+    """Answers the lab's instructions: start, reduce, load, forget."""
 
     def __init__(self, target: Target, guard: Guard):
         self.target = target
@@ -86,6 +86,9 @@ class Service:
     def answer(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one order; what the reducer raises is an answer, too."""
         try:
+            if order["op"] == "forget":
+                self.states.clear()
+                return {}
             if order["op"] == "view":
                 return self._viewed(self.states[order["state"]])
             if order["op"] == "load":

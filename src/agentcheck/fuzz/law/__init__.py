@@ -1,0 +1,1 @@
+"""The laws, by what they speak of."""

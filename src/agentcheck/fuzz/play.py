@@ -1,0 +1,202 @@
+"""One story played on one agent, move by move."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from agentcheck.fuzz.moves import BEGIN, Move, answer, failure, turn
+from agentcheck.fuzz.world import Played, Told
+from agentcheck.lab import Lab
+from agentcheck.messages import ToolSpec
+from agentcheck.model import catalog
+from agentcheck.plan import Run
+from agentcheck.reducer import Answer, Approved
+from agentcheck.scenario import Turn
+from agentcheck.trace import Event
+
+MODEL, TOOL, HUMAN, NOBODY, GONE = "the model", "a tool", "a human", "nobody", "nothing more"
+SESSIONS: Final = ("main", "other")
+
+
+class CannotMove(Exception):
+    """A move that cannot be made where the story stands; of a story that is replayed, the agent has changed."""
+
+
+class Play(ABC):
+    """A run whose every turn is decided by moves; `moves` are those that were made.
+
+    `waits_for` says whose turn it is; `tools` what the model was last offered and may call.
+    """
+
+    kind: str
+
+    def __init__(self, lab: Lab, run: Run):
+        self.lab = lab
+        self.trace = run
+        self.moves: list[Move] = []
+        self.session = SESSIONS[0]
+        self.strategies: dict[str, Any] = {}  # of arguments, by schema
+        self.answered: tuple[str, Answer] | None = None  # the last answer that was delivered
+        run.model = Told(lab.scenario, lab.target.finish)
+        self.world = Played(
+            target=lab.target,
+            scenario=lab.scenario,
+            trace=run,
+            model=run.model,
+            bound=lab.bound,
+            offered=lab.offered,
+            ledger=run.ledger,
+        )
+
+    # --- what the machine asks ------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def waits_for(self) -> str:
+        """Whose turn it is."""
+
+    @property
+    def asked(self) -> Event | None:
+        """The model request that waits for a reply, or the last one."""
+        return next(reversed(self.trace.requests(self.session)), None)
+
+    @property
+    def tools(self) -> dict[str, ToolSpec]:
+        """What the last request offers, as far as it may be called."""
+        if self.asked is None:
+            return {}
+        known = (s for s in catalog(self.asked.request, self.lab.scenario) if not s.hosted)
+        return {s.name: s for s in known if s.name != self.lab.target.finish and self._may_call(s.name)}
+
+    def _may_call(self, tool: str) -> bool:
+        return tool in (self.lab.target.human or ()) or self.lab.can_call(tool)
+
+    @property
+    def called(self) -> Event | None:
+        """The call that waits for its result, or the last one."""
+        return next(reversed(self.trace.of("tool_called", session=self.session)), None)
+
+    def may(self, do: str) -> bool:
+        """Whether this kind of target knows such a move at all."""
+        return hasattr(self, "_" + do.replace(" ", "_"))
+
+    def can_fail_with(self, how: Mapping[str, Any]) -> bool:
+        """Whether this failure can be brought about here."""
+        return True
+
+    def can_return(self, value: Any) -> bool:
+        """Whether the tool that was called may return this."""
+        return True
+
+    @property
+    def bound(self) -> int:
+        """More calls than the model may make in one run."""
+        return (self.lab.target.limits.model_calls or 200) + 1
+
+    # --- moving ---------------------------------------------------------------------------------
+
+    def make(self, move: Move) -> None:
+        """Make a move, and let the agent go on until somebody has to decide again. Raises CannotMove."""
+        handler = getattr(self, "_" + move.do.replace(" ", "_"), None)
+        if handler is None:
+            raise CannotMove(f"{move.do!r} is nothing for this kind of agent")
+        handler(move)
+        self.moves.append(move)
+
+    def _insist(self, *whose: str) -> None:
+        if self.waits_for not in whose:
+            raise CannotMove(f"it is the turn of {self.waits_for}")
+
+    @property
+    @abstractmethod
+    def over(self) -> bool:
+        """Whether the run has come to its end by itself."""
+
+    @abstractmethod
+    def _begin(self, move: Move) -> None: ...
+
+    def _call(self, move: Move) -> None:
+        self._insist(MODEL)
+        self.world.decides(turn(move))
+        self._model_moves()
+
+    _say = _finish = _call
+
+    def _model_fails(self, move: Move) -> None:
+        self._insist(MODEL)
+        self.world.decides(turn(move), failure(move["how"]))
+        self._model_moves()
+
+    def _return(self, move: Move) -> None:
+        self._insist(TOOL)
+        self.world.results_in((move["value"],) if move.get("value") is not None else None)
+        self._tool_moves()
+
+    def _tool_fails(self, move: Move) -> None:
+        self._insist(TOOL)
+        self.world.results_in(None, failure(move["how"]))
+        self._tool_moves()
+
+    def _answer(self, move: Move) -> None:
+        self._insist(HUMAN)
+        self._deliver(answer(move))
+
+    @abstractmethod
+    def _model_moves(self) -> None: ...
+
+    @abstractmethod
+    def _tool_moves(self) -> None: ...
+
+    @abstractmethod
+    def _deliver(self, said: Answer) -> None: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """End every process of this play."""
+
+    # --- the same again and again ----------------------------------------------------------------
+
+    def _keep_calling(self, move: Move) -> None:
+        self._over_and_over(move, lambda nth: False)
+
+    def _keep_failing(self, move: Move) -> None:
+        self._over_and_over(move, lambda nth: True)
+
+    def _fail_by_turns(self, move: Move) -> None:
+        self._over_and_over(move, lambda nth: nth % 2 == 0)
+
+    def _over_and_over(self, move: Move, fails: Any) -> None:
+        """The model insists on one call; humans say yes, and whatever else is due is what usually comes."""
+        self._insist(MODEL)
+        results = 0
+        for _ in range(4 * int(move["times"])):
+            if self.waits_for == MODEL:
+                if results >= move["times"]:
+                    return
+                self.world.decides(turn(move))
+                self._model_moves()
+            elif self.waits_for == TOOL:
+                self.world.results_in(None, failure(move["how"]) if fails(results) else None)
+                results += 1
+                self._tool_moves()
+            elif self.waits_for == HUMAN and self._is_approval():
+                self._deliver(Approved())
+            else:
+                return
+
+    @abstractmethod
+    def _is_approval(self) -> bool:
+        """Whether the human is asked for a yes or no."""
+
+
+def calls(*several: Mapping[str, Any]) -> Move:
+    return Move("call", {"calls": list(several)})
+
+
+def begin(sessions: int = 1, **details: Any) -> Move:
+    return Move(BEGIN, {"sessions": sessions, **details})
+
+
+def turns(moves: list[Move]) -> Iterator[Turn]:
+    """The decisions among moves."""
+    return (turn(move) for move in moves if move.do in ("call", "say", "finish"))
