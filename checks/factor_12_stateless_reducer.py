@@ -148,7 +148,7 @@ def impurity(answer: Any) -> str:
     if answer["changed"]:
         return f"reduce writes to {answer['changed'][0]}"
     if answer["mutated"]:
-        return "reduce changes the state that it was given"
+        return f"reduce changes {answer['mutated']}"
     return (
         f"the same state and event gave two results, different in {', '.join(answer['differs'])}"
         if answer["differs"]
