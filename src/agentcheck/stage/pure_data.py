@@ -1,14 +1,25 @@
 """What plain data may not hold, since it is not the same wherever it is read: NaN, infinity, times without zone."""
 
 import datetime
+import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from agentcheck.stage.pure_words import attributes
 
 _DEEPEST: Final = 12
+_MAY_BE_ODD: Final = re.compile(r"NaN|Infinity|\b(?:nan|inf)\b|datetime\.datetime\(")  # as JSON, or as Python shows it
 _LEAVES: Final = (str, bytes, int, type(None), type)
+
+
+def may_be_odd(*values: Any) -> bool:
+    """Whether it is worth looking for oddities in plain data; costs little, and is never wrongly no."""
+    try:
+        return any(_MAY_BE_ODD.search(json.dumps(value, default=repr)) for value in values)
+    except (TypeError, ValueError, RecursionError):  # keys that JSON does not have
+        return True
 
 
 def oddities(value: Any, path: str, depth: int = _DEEPEST) -> Iterator[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any, Final, Protocol
@@ -11,9 +10,6 @@ from agentcheck import reducer as vocabulary
 from agentcheck.stage.pure_locate import Look
 from agentcheck.stage.pure_words import Words
 
-_MAY_BE_ODD: Final = re.compile(  # what is no number of JSON, or no time with a zone, as JSON or as words
-    r"NaN|Infinity|nan|inf|datetime|\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?\""
-)
 _WORDS: Final = Words(lambda kind: hasattr(kind, "__dict__"))
 _DEEP: Final = 8
 
@@ -44,10 +40,6 @@ class Given:
     def order(self) -> dict[str, Any]:
         """The order as it was."""
         return {**self._order, self._input: json.loads(self._input_was)}
-
-    def may_be_odd(self, state: Any, commands: Any) -> bool:
-        """Whether it is worth looking for what plain data may not hold; costs little, and is never wrongly no."""
-        return any(_MAY_BE_ODD.search(text) for text in (self._words(state), json.dumps(commands)))
 
     def again(self, reducer: Any) -> tuple[Callable[[], Any], Look]:
         """The same call with arguments of its own, and a look at them."""

@@ -3,6 +3,7 @@
 States stay here under a handle; their JSON goes to the lab, so that another process can load it.
 """
 
+import contextlib
 import json
 import typing
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.perform import failure, is_plain
+from agentcheck.stage.pure_data import may_be_odd
 from agentcheck.stage.pure_given import Given
 from agentcheck.stage.purity import Purity
 from agentcheck.stage.tools import plain
@@ -55,6 +57,12 @@ class Codec:
         """The state as JSON text, with NaN and infinity where it holds them. Raises where it is not plain data."""
         data = state if self._adapter is None else self._adapter.dump_python(state, mode="json")
         return json.dumps(data)
+
+    def native(self, state: Any) -> Any:
+        """The state as dictionaries and lists of Python's own values."""
+        with contextlib.suppress(Exception):  # no plain data, which is for another check to judge
+            return state if self._adapter is None else self._adapter.dump_python(state)
+        return state
 
     def load(self, data: Any) -> Any:
         return (
@@ -135,7 +143,7 @@ class Service:
         changed = self.purity.changed(self._work(order))
         if mutated:
             mutated += self.purity.at(*given.again(self.reducer))
-        if given.may_be_odd(first.state, kept["commands"]):
+        if may_be_odd(self.codec.native(first.state), [vocabulary.to_data(c) for c in first.commands]):
             impure += self.purity.odd(first, self._work(order))
         if differs and not impure:
             impure += self.purity.clock_in_c(self._work(order))
