@@ -34,9 +34,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from agentcheck.stage.guard import Guard
-from agentcheck.stage.pure_data import is_odd, oddities
+from agentcheck.stage.pure_data import Found, is_odd, oddities, seeded_sets
 from agentcheck.stage.pure_lines import Lines, item
 from agentcheck.stage.pure_locate import Locator, Look
+from agentcheck.stage.pure_suspects import Suspects
 from agentcheck.stage.pure_watch import Screen, Watch
 from agentcheck.stage.pure_world import World
 
@@ -105,12 +106,19 @@ class Purity:
 
     def odd(self, step: Any, work: Callable[[], Any]) -> Seen:
         """What the new state and the commands hold that plain data may not."""
-        found = next(_odd_parts(step), None)
+        found = next(_in_parts(step, oddities), None)
         if found is None:
             return []
         what, path = found
         at = self.at(work, lambda frame, returned: is_odd(returned) or is_odd(frame.f_locals))
         return [item(f"{what} ({path}),", at.removeprefix(" at ").split(" < ") if at else [path])]
+
+    def suspects(self, work: Callable[[], Any]) -> tuple[Any, Seen]:
+        """What a call gives, and the lines on which the hash seed could have its way."""
+        suspects = Suspects(self._lines)
+        with suspects:
+            step = work()
+        return step, suspects.seen or [item(what, [path]) for what, path in _in_parts(step, seeded_sets)]
 
     def at(self, work: Callable[[], Any], look: Look) -> str:
         """The line after which `look` sees something else, as " at line < caller"; empty where none does."""
@@ -121,7 +129,8 @@ class Purity:
         return f" at {' < '.join(locator.chain)}" if locator.chain else ""
 
 
-def _odd_parts(step: Any) -> Iterator[tuple[str, str]]:
-    yield from oddities(step.state, "state")
+def _in_parts(step: Any, look: Callable[[Any, str], Iterator[Found]]) -> Iterator[Found]:
+    """What `look` finds in a step, in its state and then in its commands."""
+    yield from look(step.state, "state")
     for number, command in enumerate(step.commands):
-        yield from oddities(command, f"commands[{number}]")
+        yield from look(command, f"commands[{number}]")
