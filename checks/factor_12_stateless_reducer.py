@@ -179,10 +179,10 @@ def seed_dependence(remote: Remote, story: Story) -> tuple[str, int]:
 
 
 def blamed(suspects: list[dict[str, str]], differs: list[str]) -> str:
-    kinds = " and other ".join({"json": "state", "commands": "commands"}[k] for k in differs)
+    kinds = " and ".join({"json": "another state", "commands": "other commands"}[k] for k in differs)
     lines = "; or ".join(f"{one['what']}, at {one['chain']}" for one in suspects[:3])
     return (
-        f"a process with another hash seed comes to another {kinds} from the same state and event: "
+        f"a process with another hash seed comes to {kinds} from the same state and event: "
         f"reduce depends on {lines or 'what a module was given when it was imported'}"
     )
 

@@ -1,16 +1,19 @@
 """A thing with names (a module, a class, an object, a function), and whether one came to stand for something else."""
 
 import enum
+import functools
 import marshal
 from collections.abc import Callable, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, Final
 
-from agentcheck.stage.pure_words import Words
+from agentcheck.stage.pure_words import Words, attributes
 
 _FIXED: Final = (bool, int, float, complex, str, bytes, type(None), type, ModuleType, FunctionType, enum.Enum)
 _LARGEST: Final = 100_000  # bytes of a copy; what is larger is compared in words, which look at its beginning
 _DEEP: Final = 20  # levels at which two copies are compared
+_DEPTH: Final = 4
+_MOST: Final = 500  # items of a list of objects that are looked at
 _ABSENT: Final = object()
 
 Names = Mapping[str, Any]
@@ -19,8 +22,9 @@ Names = Mapping[str, Any]
 class Owner:
     """Names and what they stood for; `read` gives the names as they are now."""
 
-    def __init__(self, label: str, read: Callable[[], Names], words: Words):
+    def __init__(self, label: str, read: Callable[[], Names], words: Words, *, depth: int = _DEPTH):
         self.label = label
+        self._depth = depth  # how far the objects in it are looked into
         self._read, self._words = read, words
         self.learn()
 
@@ -33,7 +37,10 @@ class Owner:
     def changed(self) -> list[str]:
         """The names that stand for something else than when it was last learned."""
         now = self._read()
-        rebound = [] if _same(now, self._kept) else self._rebound(now)
+        same = _same(now, self._kept)
+        if same and not self._marks:
+            return []
+        rebound = [] if same else self._rebound(now)
         inside = [n for n, mark in self._marks.items() if n not in rebound and self._differs(mark, now.get(n))]
         return [*rebound, *inside]
 
@@ -51,16 +58,27 @@ class Owner:
         return type(before) is not type(now) or self._words.of(before) != self._words.of(now)
 
     def _mark(self, value: Any) -> Any:
-        """A copy of plain data, in bytes; of the rest a description in words."""
-        if isinstance(value, dict) and all(map(is_fixed, value.values())):
-            return dict(value)  # of functions, say
+        """A copy of plain data, in bytes; objects as owners in their turn; of the rest a description in words."""
         try:
             copy = marshal.dumps(value, 0)
         except ValueError:
-            return self._words.of(value)
+            read = self._inside(value)
+            return self._words.of(value) if read is None else Owner("", read, self._words, depth=self._depth - 1)
         return copy if len(copy) < _LARGEST else self._words.of(value)
 
+    def _inside(self, value: Any) -> Callable[[], Names] | None:
+        """How to read what is in a value; None where words must do."""
+        if self._depth == 0:
+            return None
+        if type(value) is dict:
+            return lambda: value
+        if isinstance(value, (list, tuple)):
+            return lambda: dict(enumerate(value[:_MOST]))  # type: ignore[arg-type]  # names need not be text here
+        return functools.partial(attributes, value) if self._words.is_users(type(value)) else None
+
     def _differs(self, mark: Any, value: Any) -> bool:
+        if isinstance(mark, Owner):
+            return bool(mark.changed())
         new = self._mark(value)
         if new == mark or not (isinstance(new, bytes) and isinstance(mark, bytes)):
             return bool(new != mark)
@@ -72,9 +90,9 @@ def is_fixed(value: Any) -> bool:
     return isinstance(value, _FIXED) or (isinstance(value, (tuple, frozenset)) and all(map(is_fixed, value)))
 
 
-def is_machinery(name: str) -> bool:
+def is_machinery(name: object) -> bool:
     """Whether Python itself keeps this name."""
-    return name.startswith("__") or name == "_abc_impl"
+    return isinstance(name, str) and (name.startswith("__") or name == "_abc_impl")
 
 
 def _same(now: Names, before: Names) -> bool:

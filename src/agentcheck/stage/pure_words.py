@@ -1,5 +1,6 @@
 """Values in words: what two looks at something that may change in place are compared by."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -12,11 +13,11 @@ class Words:
     """Describes values; the user's objects (as `is_users` knows their types) by their attributes."""
 
     def __init__(self, is_users: Callable[[type], bool]):
-        self._is_users = is_users
+        self.is_users = is_users
 
     def tell(self, value: Any) -> bool:
         """Whether the words for a value could ever be others: those for a library's object are its type alone."""
-        return isinstance(value, _PLAIN) or type(value).__name__ in _COUNTERS or self._is_users(type(value))
+        return isinstance(value, _PLAIN) or type(value).__name__ in _COUNTERS or self.is_users(type(value))
 
     def of(self, value: Any, depth: int = 4) -> str:
         """A deep description of plain data; the user's objects by their attributes, the rest by its type."""
@@ -37,14 +38,18 @@ class Words:
     def _of_object(self, value: Any, depth: int) -> str:
         if type(value).__name__ in _COUNTERS:
             return repr(value)[:2000]
-        return type(value).__name__ + (self.of(attributes(value), depth - 1) if self._is_users(type(value)) else "")
+        return type(value).__name__ + (self.of(attributes(value), depth - 1) if self.is_users(type(value)) else "")
 
 
 def attributes(thing: Any) -> dict[str, Any]:
-    slots = {s: getattr(thing, s, None) for k in type(thing).__mro__ for s in _slots(k)}
-    return {**slots, **getattr(thing, "__dict__", {})}
+    """The attributes of an object, those in slots included."""
+    slots, own = _slots(type(thing)), getattr(thing, "__dict__", None) or {}
+    return {**{name: getattr(thing, name, None) for name in slots}, **own} if slots else own
 
 
-def _slots(kind: type) -> tuple[str, ...]:
-    slots = getattr(kind, "__slots__", ())
-    return (slots,) if isinstance(slots, str) else tuple(slots)
+def _declared(kind: Any) -> tuple[str, ...]:
+    declared = [getattr(one, "__slots__", ()) for one in kind.__mro__]
+    return tuple(name for names in declared for name in ((names,) if isinstance(names, str) else names))
+
+
+_slots: Final[Callable[[type], tuple[str, ...]]] = functools.cache(_declared)
