@@ -10,12 +10,13 @@ from agentcheck.stage.guard import Guard
 from agentcheck.stage.reducing import Service
 
 HELPER = """
-import collections, functools
+import collections, enum, functools, itertools
 
 COUNT = 0
 LOG = []
 SEEN = {"of": {"deep": []}}
 LIMITS = {"a": 1}
+NEXT = itertools.count()
 HISTORY = collections.deque(maxlen=3)
 NAMES = frozenset({"a", "b"})
 
@@ -23,6 +24,21 @@ NAMES = frozenset({"a", "b"})
 class Shared:
     total = 0
     names = []
+
+
+class May(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Lazy:
+    @functools.cached_property
+    def words(self):
+        return ["a"]
+
+
+LAZY = Lazy()
+NESTED = {"of": [Lazy(), Shared()]}
 
 
 class Callable:
@@ -144,17 +160,27 @@ WRITES = {
     "helper.HISTORY.append(1)": f"helper.HISTORY{HERE}",
     "helper.Shared.total += 1": f"Shared.total{HERE}",
     "helper.Shared.names.append(1)": f"Shared.names{HERE}",
-    "helper.Shared.new = 1": "Shared.new",
+    "helper.Shared.new = 1": f"Shared.new{HERE}",
+    "helper.COUNT = 7": f"helper.COUNT{HERE}",
+    "helper.LIMITS['b'] = 1": f"helper.LIMITS{HERE}",
+    "helper.LIMITS.update(b=1)": f"helper.LIMITS{HERE}",
+    "helper.LIMITS.pop('a', 0)": f"helper.LIMITS{HERE}",
+    "helper.LIMITS.clear()": f"helper.LIMITS{HERE}",
     "type(self).kept += 1": f"Agent.kept{HERE}",
     "self.kept += 1": f"self.kept{HERE}",
     "helper.note('x')": "the default arguments of helper.note.seen at helper.py:",
     "helper.more()": "the closure of helper.more.count at helper.py:",
-    "helper.note.calls = 1": "helper.note",
+    "helper.note.calls = 1": f"helper.note{HERE}",
+    "next(helper.NEXT)": f"helper.NEXT{HERE}",
+    "helper.NESTED['of'][1].mine = 1": f"helper.NESTED{HERE}",
+    "helper.LAZY.other = 1": f"helper.LAZY{HERE}",
     "helper.CALLABLE()": "helper.CALLABLE at helper.py:",
 }
 HARMLESS = (
     "helper.square(3)",
     "self.words",
+    "helper.LAZY.words, helper.NESTED['of'][0].words",
+    "helper.May.READ | helper.May.WRITE",
     "helper.LIMITS['a'], helper.NAMES, helper.Shared.total",
     "import colorsys",
     "new.items.append(1)",

@@ -91,8 +91,8 @@ def is_fixed(value: Any) -> bool:
 
 
 def is_machinery(name: object) -> bool:
-    """Whether Python itself keeps this name."""
-    return isinstance(name, str) and (name.startswith("__") or name == "_abc_impl")
+    """Whether Python itself keeps this name: `__dict__`, and what an Enum notes of itself, like `_member_map_`."""
+    return isinstance(name, str) and (name[:2] == "__" or (name[:1] == name[-1:] == "_" and len(name) > 2))
 
 
 def _same(now: Names, before: Names) -> bool:

@@ -8,13 +8,13 @@ iterate over is looked up while the line runs; nothing of the user's is evaluate
 import ast
 import functools
 import inspect
-import linecache
 import sys
 from collections.abc import Iterator
 from types import FrameType, MemberDescriptorType, TracebackType
 from typing import Any, Final
 
 from agentcheck.stage.pure_lines import Lines, item
+from agentcheck.stage.pure_source import parsed
 
 _ORDERED: Final = {
     "list",
@@ -103,11 +103,7 @@ def _is_seeded(value: Any) -> bool:
 def _spots(file: str) -> Spots:
     """The lines of a file that iterate, or call hash() or id()."""
     found: Spots = {}
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return found
-    for node in ast.walk(tree):
+    for node in ast.walk(parsed(file)):
         for what, expression in _of_node(node):
             at = getattr(expression or node, "lineno", 0)
             found.setdefault(at, []).append((what, expression))

@@ -20,12 +20,13 @@ _EVENTS: Final = {
     **dict.fromkeys(CONNECTS, calls.NETWORK),
     "open": calls.FILE,
 }
+_LIBRARY: Final = os.path.dirname(random.__file__)
 _CODE: Final = (".pyc", ".py")
 
 
 def _is_no_data(path: str) -> bool:
-    """Whether a file is code, or the zones of the world, which an extension in C reads for whoever names one."""
-    return path.endswith(_CODE) or path.startswith(zoneinfo.TZPATH) or "site-packages/tzdata/" in path
+    """Whether a file is code, or what a package or Python brings along with its code: zones, schemas, tables."""
+    return path.endswith(_CODE) or "/site-packages/" in path or path.startswith((_LIBRARY, *zoneinfo.TZPATH))
 
 
 class _Ears:
@@ -198,9 +199,6 @@ def _doubt_of_code(code: CodeType) -> tuple[str, str | None] | None:
         return (code.co_name, None)
     what = calls.of_python(module, code.co_qualname) or calls.of_direct(module, code.co_name)
     return (code.co_name, what) if what else None
-
-
-_LIBRARY: Final = os.path.dirname(random.__file__)
 
 
 def _module(file: str) -> str | None:

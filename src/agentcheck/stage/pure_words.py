@@ -42,8 +42,14 @@ class Words:
 
 
 def attributes(thing: Any) -> dict[str, Any]:
-    """The attributes of an object, those in slots included."""
-    slots, own = _slots(type(thing)), getattr(thing, "__dict__", None) or {}
+    """The attributes of an object, those in slots included, those that a cached_property has left not.
+
+    Such a value is computed once from what the object is, and kept: nothing that a later call could tell.
+    """
+    slots, cached = _slots(type(thing)), _cached(type(thing))
+    own = getattr(thing, "__dict__", None) or {}
+    if cached:
+        own = {name: value for name, value in own.items() if name not in cached}
     return {**{name: getattr(thing, name, None) for name in slots}, **own} if slots else own
 
 
@@ -52,4 +58,10 @@ def _declared(kind: Any) -> tuple[str, ...]:
     return tuple(name for names in declared for name in ((names,) if isinstance(names, str) else names))
 
 
+def _lazy(kind: Any) -> frozenset[str]:
+    named = (pair for one in kind.__mro__ for pair in vars(one).items())
+    return frozenset(name for name, value in named if isinstance(value, functools.cached_property))
+
+
 _slots: Final[Callable[[type], tuple[str, ...]]] = functools.cache(_declared)
+_cached: Final[Callable[[type], frozenset[str]]] = functools.cache(_lazy)

@@ -52,8 +52,7 @@ class World:
             names = owner.changed()
             if names:
                 owner.learn()
-            written = [n for n in names if not self._cached(owner, n)]
-            found += [(f"{owner.label}.{n}", functools.partial(owner.value, n)) for n in written]
+            found += [(f"{owner.label}.{n}", functools.partial(owner.value, n)) for n in names]
         found += self._adorned()
         self._gather()
         return sorted(found, key=lambda change: change[0])
@@ -62,11 +61,6 @@ class World:
         """Take the world as it is now for what is right."""
         for owner in self._owners:
             owner.learn()
-
-    def _cached(self, owner: Owner, name: str) -> bool:
-        """Whether this is what a cached_property has left: computed once from what does not change, and kept."""
-        kinds = type(self.reducer).__mro__ if owner.label == "self" else ()
-        return any(isinstance(vars(kind).get(name), functools.cached_property) for kind in kinds)
 
     def _adorned(self) -> list[Change]:
         """The functions that were given an attribute."""

@@ -40,6 +40,7 @@ from agentcheck.stage.pure_locate import Locator, Look
 from agentcheck.stage.pure_suspects import Suspects
 from agentcheck.stage.pure_watch import Screen, Watch
 from agentcheck.stage.pure_world import World
+from agentcheck.stage.pure_writers import Writers
 
 __all__ = ["Purity", "Watch", "World"]
 
@@ -102,7 +103,8 @@ class Purity:
         if not changes:
             return []
         name, look = changes[0]
-        return [f"{name}{self.at(work, lambda frame, returned: look())}", *(other for other, _ in changes[1:])]
+        at = self.at(work, lambda frame, returned: look()) or self._where_written(work, name)
+        return [f"{name}{at}", *(other for other, _ in changes[1:])]
 
     def odd(self, step: Any, work: Callable[[], Any]) -> Seen:
         """What the new state and the commands hold that plain data may not."""
@@ -123,10 +125,23 @@ class Purity:
     def at(self, work: Callable[[], Any], look: Look) -> str:
         """The line after which `look` sees something else, as " at line < caller"; empty where none does."""
         locator = Locator(self._lines, look)
-        with contextlib.suppress(Exception), locator:
+        self._again(work, locator)
+        return _said(locator.chain)
+
+    def _where_written(self, work: Callable[[], Any], name: str) -> str:
+        """The line that writes a name, as its source says: what is written twice is no other the second time."""
+        writers = Writers(self._lines, name.rpartition(".")[2])
+        self._again(work, writers)
+        return _said(writers.chain)
+
+    def _again(self, work: Callable[[], Any], tracer: Locator | Writers) -> None:
+        with contextlib.suppress(Exception), tracer:
             work()
         self._world.learn()
-        return f" at {' < '.join(locator.chain)}" if locator.chain else ""
+
+
+def _said(chain: list[str]) -> str:
+    return f" at {' < '.join(chain)}" if chain else ""
 
 
 def _in_parts(step: Any, look: Callable[[Any, str], Iterator[Found]]) -> Iterator[Found]:
