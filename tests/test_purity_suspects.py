@@ -64,6 +64,7 @@ HARMLESS = (
     "list(NUMBERS), [n for n in {1, 2}]",
     "list(ONE), list(NAMES), ', '.join(NAMES)",
     "[n for n in sorted(TAGS)]",
+    "sum(len(t) for t in TAGS), sorted([t for t in TAGS]), any(t for t in TAGS), {t + '.' for t in TAGS}",
     "list({'a': 1, 'b': 2})",
     "{**{'a': 1}}",
 )

@@ -31,6 +31,7 @@ _ORDERED: Final = {
     "fromkeys",
 }
 _EXTENDING: Final = {"extend", "dumps", "format", "pop"}
+_ANYHOW: Final = {"sum", "len", "min", "max", "any", "all", "set", "frozenset", "sorted", "Counter"}
 _ADDRESSES: Final = {"hash": "hash(), which differs from process to process", "id": "id(), an address in memory"}
 _ALGEBRA: Final = {"union", "intersection", "difference", "symmetric_difference", "copy"}
 SET_ORDER: Final = "the order of a set, which differs from process to process"
@@ -103,11 +104,23 @@ def _is_seeded(value: Any) -> bool:
 def _spots(file: str) -> Spots:
     """The lines of a file that iterate, or call hash() or id()."""
     found: Spots = {}
-    for node in ast.walk(parsed(file)):
-        for what, expression in _of_node(node):
+    nodes = list(ast.walk(parsed(file)))
+    unordered = {id(one) for node in nodes for one in _forgotten(node)}
+    for node in nodes:
+        for what, expression in _of_node(node) if id(node) not in unordered else ():
             at = getattr(expression or node, "lineno", 0)
             found.setdefault(at, []).append((what, expression))
     return found
+
+
+def _forgotten(node: ast.AST) -> list[ast.comprehension]:
+    """The iterations of a comprehension whose order is forgotten at once: in `sum(…)`, or into a set."""
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[ast.GeneratorExp() | ast.ListComp() as one, *_]) if name in _ANYHOW:
+            return one.generators
+        case ast.SetComp():
+            return node.generators
+    return []
 
 
 def _of_node(node: ast.AST) -> Iterator[tuple[str, ast.expr | None]]:
