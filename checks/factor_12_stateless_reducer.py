@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from hypothesis import strategies as st
 
+from agentcheck.adapters.reducer import Remote
 from agentcheck.canonical import difference
 from agentcheck.check import Severity, check
 from agentcheck.faults import Raises, ToolFails
@@ -15,6 +16,7 @@ ORDERS = 10  # each costs a process
 BROKEN = ToolFails("*", Raises("it broke"))
 YEARS_LATER = Machine(hash_seed=2, clock=CLOCK + 1e8, folder="b", zone="JST-9")  # and in another time zone
 HELD: Final[dict[str, Any]] = {m: Machine(clock=CLOCK) for m in ("machine", "resume_on")}
+OTHER_SEED: Final = Machine(hash_seed=2)
 OTHER_PROCESS: Final[dict[str, Any]] = {m: Machine(hash_seed=2, clock=CLOCK) for m in ("machine", "resume_on")}
 REPETITIONS: Final = 3  # on each machine: two choices that chance makes rarely agree so often
 
@@ -32,19 +34,26 @@ def reduce_is_pure(lab: Lab) -> None:
     """An impure reducer cannot be replayed: a resumed or debugged run is another run."""
     run = lab.happy()
     run.reach("saved")
-    told = Story(lab.scenario.trigger)
+    told, stories = Story(lab.scenario.trigger), list[Story]()
 
     def tell(data: st.DataObject) -> None:
         told.__init__(lab.scenario.trigger)  # type: ignore[misc]  # a shrunk story starts afresh
         teller.tell(data, told)
         problem = impurity(told.answers[-1]) if told.answers else ""
         assert not problem, lab.seen(f"{problem}\n{told.code(lab.reference('reducer'))}")
+        stories.append(Story(told.trigger, told.events, told.answers))
 
     with lab.reducer() as remote:
         teller = Teller(remote, lab.scenario.trigger, watch=True, enough=impurity)
         holds_for_all(tell)
         if not teller.reduced:
             raise NotReached("the reducer raises at the first event of every story", trace=run)
+        remote.done()
+    with lab.reducer(OTHER_SEED) as remote:
+        for story in stories:
+            problem, until = seed_dependence(remote, story)
+            shown = Story(story.trigger, story.events[:until]).code(lab.reference("reducer"))
+            assert not problem, lab.seen(f"{problem}\n{shown}")
         remote.done()
 
 
@@ -148,11 +157,33 @@ def impurity(answer: Any) -> str:
     if answer["changed"]:
         return f"reduce writes to {answer['changed'][0]}"
     if answer["mutated"]:
-        return "reduce changes the state that it was given"
+        return f"reduce changes {answer['mutated']}"
     return (
         f"the same state and event gave two results, different in {', '.join(answer['differs'])}"
         if answer["differs"]
         else ""
+    )
+
+
+def seed_dependence(remote: Remote, story: Story) -> tuple[str, int]:
+    """Where a story goes another way in a process with another hash seed, by which lines, and after how many events."""
+    answer: dict[str, Any] = {}
+    for number, was in enumerate(story.answers):
+        op = "reduce" if number else "start"
+        order = {"state": answer["state"], "event": story.events[number - 1]} if number else {"trigger": story.trigger}
+        answer = remote.order(op, **order)
+        differs = [k for k in ("json", "commands") if answer[k] != was[k]]
+        if differs:
+            return blamed(remote.order(op, **order, suspects=True)["suspects"], differs), number
+    return "", 0
+
+
+def blamed(suspects: list[dict[str, str]], differs: list[str]) -> str:
+    kinds = " and ".join({"json": "another state", "commands": "other commands"}[k] for k in differs)
+    lines = "; or ".join(f"{one['what']}, at {one['chain']}" for one in suspects[:3])
+    return (
+        f"a process with another hash seed comes to {kinds} from the same state and event: "
+        f"reduce depends on {lines or 'what a module was given when it was imported'}"
     )
 
 

@@ -1,193 +1,151 @@
-"""What a pure function may not do, watched while it runs and named with the line that did it."""
+"""What a pure function may not do, watched while it runs and named with the line that did it.
 
-import linecache
-import random
-import sys
-from types import FrameType, TracebackType
-from typing import Any, Final
+| what | how it is seen |
+|---|---|
+| clock, randomness, environment, process id, folder, terminal, standard streams, log | calls, by a profile |
+| the local zone: `fromtimestamp` without tz, `mktime`, `astimezone` and `timestamp` of a naive datetime | the same |
+| files, network, processes | the same, and audit events |
+| threads, asyncio, multiprocessing | calls that make one |
+| globals, attributes of classes, functions and the reducer, mutable defaults, closures | compared (`pure_world`) |
+| the state, the event or the trigger, changed in place | compared (`pure_given`) |
+| NaN, infinity, datetimes without zone, in the new state or a command | looked for in the result (`pure_data`) |
+| order of sets, `id()`, `hash()` | suspects (`pure_suspects`): offences where another hash seed gives another result |
 
-from agentcheck.stage.guard import CONNECTS, SPAWNS, WRITES, Guard
+Of a call the user's innermost line on the stack is named, and its callers in the user's code. For what shows
+only afterwards the call is made again, line by line, until a line is found after which it shows (`pure_locate`).
 
-_IMPURE_MODULES: Final = {"secrets": "randomness", "threading": "a thread", "subprocess": "a process"}
-_UNIQUE_IDS: Final = {"uuid1", "uuid4", "uuid6", "uuid7", "getnode"}  # the others are made of what they are given
-_IMPURE_CALLS: Final = {
-    "urandom": "randomness",
-    "getrandom": "randomness",
-    "getpid": "the process id",
-    "getcwd": "the working directory",
-    "input": "the terminal",
-    "print": "output",
-}
-_FILE_CALLS: Final = {"stat", "lstat", "access", "listdir", "scandir", "readlink", "open", "read", "write", "statvfs"}
-_CLOCK_METHODS: Final = {"now", "utcnow", "today"}
-_IMPURE_EVENTS: Final = {
-    **dict.fromkeys(SPAWNS, "a process"),
-    **dict.fromkeys(WRITES, "a file"),
-    **dict.fromkeys(CONNECTS, "the network"),
-    "open": "a file",
-}
-_SHARED: Final = random.random.__self__  # type: ignore[attr-defined]  # the generator behind the module's functions
-_HARMLESS_TIME: Final = {"strftime", "strptime", "gmtime", "mktime", "struct_time"}
+Watching every call exactly costs seven times the call. So a profiler in C screens it first; only where that
+leaves a doubt is the second call, which is made anyway to compare results, watched exactly. What happened in
+the first call alone (a cache was filled) is named by functions, since a profile has no lines.
 
+Not impure, though state is written: what `functools.lru_cache`, `cache` and `cached_property` keep. They
+keep results of a function, which is itself watched; a pure one's results are the same wherever they come
+from. A memo by hand is a global that is written: nothing tells it from any other.
 
-_READING_CODE: Final = ("<frozen importlib", "<frozen zipimport", linecache.__file__)  # on whose behalf files are read
+Not seen: what a C extension does by itself (numpy's shared generator, a clock in Rust), other than the time
+by way of `time_machine`; attributes that are read (`time.timezone`, `sys.argv`); what a library keeps in its
+own objects; state deeper than four levels in the user's objects, or beyond the 500th item there. Of these
+the two results of one event tell, where they differ, and F12-replay-rebuilds-state.
+"""
 
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
-class Watch:
-    """Watches one call: `seen` lists what it did that a pure function may not."""
+from agentcheck.stage.guard import Guard
+from agentcheck.stage.pure_data import Found, is_odd, oddities, seeded_sets
+from agentcheck.stage.pure_lines import Lines, item
+from agentcheck.stage.pure_locate import Locator, Look
+from agentcheck.stage.pure_suspects import Suspects
+from agentcheck.stage.pure_watch import Screen, Watch
+from agentcheck.stage.pure_world import World
+from agentcheck.stage.pure_writers import Writers
 
-    def __init__(self, guard: Guard):
-        self.guard = guard
-        self.seen: list[dict[str, str]] = []
-        self._seeded: list[random.Random] = []  # generators that this call has made, and seeded itself
+__all__ = ["Purity", "Watch", "World"]
 
-    def __enter__(self) -> "Watch":
-        self.guard.watch = self._audit
-        sys.setprofile(self._profile)
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        sys.setprofile(None)
-        self.guard.watch = None
-
-    def _profile(self, frame: FrameType, event: str, arg: Any) -> None:
-        if event == "c_call":
-            what = self._of_builtin(arg)
-        elif event == "call":
-            what = self._of_function(frame)
-        else:
-            return
-        if what:
-            self._see(what, frame)
-
-    def _of_builtin(self, function: Any) -> str | None:
-        name, module = getattr(function, "__name__", ""), getattr(function, "__module__", None)
-        owner = getattr(function, "__self__", None)
-        if name in _CLOCK_METHODS and isinstance(owner, type) and owner.__module__ == "datetime":
-            return f"the clock (datetime.{name})"
-        if module == "time" and name not in _HARMLESS_TIME:
-            return f"the clock (time.{name})"
-        if name in _IMPURE_CALLS and module in (None, "posix", "nt", "builtins", "os"):
-            return f"{_IMPURE_CALLS[name]} ({name})"
-        if name in _FILE_CALLS and module in ("posix", "nt"):
-            return f"a file (os.{name})"
-        if isinstance(owner, random.Random) and name in ("random", "getrandbits") and not self._is_seeded(owner):
-            return f"randomness (random.{name})"
-        return None
-
-    def _is_seeded(self, generator: random.Random) -> bool:
-        return any(generator is one for one in self._seeded)
-
-    def _of_function(self, frame: FrameType) -> str | None:
-        code, module = frame.f_code, str(frame.f_globals.get("__name__", ""))
-        if module == "os" and code.co_qualname in ("_Environ.__getitem__", "_Environ.__setitem__", "_Environ.__iter__"):
-            return "the environment (os.environ)"
-        if module == "random":
-            return self._of_random(frame)
-        if code.co_name in _UNIQUE_IDS if module == "uuid" else module in _IMPURE_MODULES and code.co_name[:2] != "__":
-            return f"{_IMPURE_MODULES.get(module, 'randomness')} ({module}.{code.co_name})"
-        return None
-
-    def _of_random(self, frame: FrameType) -> str | None:
-        """Randomness, unless it comes from a generator that this very call has seeded with a value."""
-        generator, name = frame.f_locals.get("self"), frame.f_code.co_name
-        if not isinstance(generator, random.Random) or name.startswith("__") or self._is_seeded(generator):
-            return None
-        if name == "seed" and frame.f_locals.get("a") is not None and generator is not _SHARED:
-            self._seeded.append(generator)
-            return None
-        return f"randomness (random.{name})"
-
-    def _audit(self, event: str, args: tuple[Any, ...]) -> None:
-        if event in _IMPURE_EVENTS and not (event == "open" and str(args[0]).endswith((".pyc", ".py"))):
-            self._see(f"{_IMPURE_EVENTS[event]} ({event} {str(args[0])[:60] if args else ''})", sys._getframe(1))
-
-    def _see(self, what: str, frame: FrameType | None) -> None:
-        chain: list[str] = []
-        while frame is not None:
-            name = frame.f_code.co_filename
-            if not chain and name.startswith(_READING_CODE):
-                return
-            if name.startswith(self.guard.project) and "site-packages" not in name and "/agentcheck/stage/" not in name:
-                chain.append(f"{name.rpartition('/')[2]}:{frame.f_lineno} in {frame.f_code.co_name}")
-            frame = frame.f_back
-        if chain:  # importing a module or encoding JSON in the standard library is not the reducer's doing
-            item = {"what": what, "where": chain[0], "chain": " < ".join(chain[:6])}
-            if item not in self.seen:
-                self.seen.append(item)
+Seen = list[dict[str, str]]
 
 
-class World:
-    """The globals of the user's modules, and the attributes of their classes and of the reducer, in words."""
+class Purity:
+    """Looks at the calls of one reducer."""
 
-    def __init__(self, reducer: Any, project: tuple[str, ...]):
-        self.reducer = reducer
-        self.project = project
-        self._known: dict[str, str] = {}
+    def __init__(self, reducer: Any, guard: Guard):
+        self._guard = guard
+        self._lines = Lines(guard.project)
+        self._world = World(reducer, guard.project)
+        self._screen = Screen(guard, self._lines)
 
     def begin(self) -> None:
-        """Look for the first time."""
-        if not self._known:
-            self._known = self._look()
+        """Look at the world for the first time."""
+        self._world.begin()
 
-    def changes(self) -> list[str]:
-        """The names whose value is another than at the last look."""
-        before, self._known = self._known, self._look()
-        return sorted(n for n in before.keys() | self._known.keys() if before.get(n) != self._known.get(n))
+    def first(self, work: Callable[[], Any]) -> Any:
+        """The first call, screened."""
+        with self._screen:
+            return work()
 
-    def _look(self) -> dict[str, str]:
-        world = {f"self.{k}": self._words(v) for k, v in _attributes(self.reducer).items()}
-        for kind in type(self.reducer).__mro__:
-            if self._is_users(kind):
-                world |= {f"{kind.__qualname__}.{k}": self._words(v) for k, v in _own(kind) if _is_data(v)}
-        for module in list(sys.modules.values()):
-            path = str(getattr(module, "__file__", "") or "")
-            if not path.startswith(self.project) or "site-packages" in path or "/agentcheck/stage/" in path:
-                continue
-            for name, value in _own(module):
-                if isinstance(value, type) and value.__module__ == module.__name__:
-                    world |= {f"{value.__qualname__}.{k}": self._words(v) for k, v in _own(value) if _is_data(v)}
-                elif _is_data(value):
-                    world[f"{module.__name__}.{name}"] = self._words(value)
-        return world
+    def second(self, work: Callable[[], Any]) -> tuple[Any, Seen]:
+        """The second call, and what the two did that a pure function may not; what it raises is left aside."""
+        heard, doubts = self._screen.seen, self._screen.doubts
+        if not doubts and not heard:
+            return work(), []
+        result, watch = None, Watch(self._guard, self._lines)
+        with watch:
+            result = work()
+        return result, self._together(watch, heard, doubts)
 
-    def _words(self, value: Any, depth: int = 4) -> str:
-        """A deep description of plain data; the user's objects by their attributes, the rest by its type."""
-        if depth == 0:
-            return type(value).__name__
-        if isinstance(value, dict):
-            items = list(value.items())[:500]
-            words = ",".join(f"{self._words(k, 1)}:{self._words(v, depth - 1)}" for k, v in items)
-            return f"{{{len(value)} {words}}}"
-        if isinstance(value, (list, tuple)):
-            return f"[{len(value)} " + ",".join(self._words(v, depth - 1) for v in value[:500]) + "]"
-        if isinstance(value, (set, frozenset)):
-            return "{" + ",".join(sorted(self._words(v, depth - 1) for v in value)) + "}"
-        if value is None or isinstance(value, (bool, int, float, str, bytes)):
-            return repr(value)
-        if type(value).__name__ in ("deque", "Counter", "count", "cycle"):
-            return repr(value)[:2000]
-        return type(value).__name__ + (
-            self._words(_attributes(value), depth - 1) if self._is_users(type(value)) else ""
-        )
+    def of_failed(self, work: Callable[[], Any]) -> Seen:
+        """What a call did that raised: where there is a doubt, it is made again to be watched."""
+        heard, doubts = self._screen.seen, self._screen.doubts
+        watch = Watch(self._guard, self._lines)
+        if doubts or heard:
+            with contextlib.suppress(Exception), watch:
+                work()
+        return self._together(watch, heard, doubts)
 
-    def _is_users(self, kind: type) -> bool:
-        module = sys.modules.get(kind.__module__)
-        path = str(getattr(module, "__file__", "") or "")
-        return path.startswith(self.project) and "site-packages" not in path
+    def _together(self, watch: Watch, heard: Seen, doubts: set[str]) -> Seen:
+        once = self._screen.unexplained(watch.considered) if doubts - watch.considered else []
+        return [*watch.seen, *(one for one in heard if one not in watch.seen), *once]
+
+    def clock_in_c(self, work: Callable[[], Any]) -> Seen:
+        """Where an extension in C reads the clock: seen while `time_machine` stands in front of it."""
+        import time_machine
+
+        watch = Watch(self._guard, self._lines)
+        with time_machine.travel(time.time(), tick=True), contextlib.suppress(Exception), watch:
+            work()
+        return watch.seen
+
+    def changed(self, work: Callable[[], Any]) -> list[str]:
+        """The names that were written, the first with the line that writes it."""
+        changes = self._world.changed()
+        if not changes:
+            return []
+        name, look = changes[0]
+        at = self.at(work, lambda frame, returned: look()) or self._where_written(work, name)
+        return [f"{name}{at}", *(other for other, _ in changes[1:])]
+
+    def odd(self, step: Any, work: Callable[[], Any]) -> Seen:
+        """What the new state and the commands hold that plain data may not."""
+        found = next(_in_parts(step, oddities), None)
+        if found is None:
+            return []
+        what, path = found
+        at = self.at(work, lambda frame, returned: is_odd(returned) or is_odd(frame.f_locals))
+        return [item(f"{what} ({path}),", at.removeprefix(" at ").split(" < ") if at else [path])]
+
+    def suspects(self, work: Callable[[], Any]) -> tuple[Any, Seen]:
+        """What a call gives, and the lines on which the hash seed could have its way."""
+        suspects = Suspects(self._lines)
+        with suspects:
+            step = work()
+        return step, suspects.seen or [item(what, [path]) for what, path in _in_parts(step, seeded_sets)]
+
+    def at(self, work: Callable[[], Any], look: Look) -> str:
+        """The line after which `look` sees something else, as " at line < caller"; empty where none does."""
+        locator = Locator(self._lines, look)
+        self._again(work, locator)
+        return _said(locator.chain)
+
+    def _where_written(self, work: Callable[[], Any], name: str) -> str:
+        """The line that writes a name, as its source says: what is written twice is no other the second time."""
+        writers = Writers(self._lines, name.rpartition(".")[2])
+        self._again(work, writers)
+        return _said(writers.chain)
+
+    def _again(self, work: Callable[[], Any], tracer: Locator | Writers) -> None:
+        with contextlib.suppress(Exception), tracer:
+            work()
+        self._world.learn()
 
 
-def _own(thing: Any) -> list[tuple[str, Any]]:
-    """The names that somebody wrote, Python's own machinery left out."""
-    return [(name, value) for name, value in list(vars(thing).items()) if not name.startswith("__")]
+def _said(chain: list[str]) -> str:
+    return f" at {' < '.join(chain)}" if chain else ""
 
 
-def _attributes(thing: Any) -> dict[str, Any]:
-    slots = {s: getattr(thing, s, None) for k in type(thing).__mro__ for s in getattr(k, "__slots__", ())}
-    return {**slots, **getattr(thing, "__dict__", {})}
-
-
-def _is_data(value: Any) -> bool:
-    return isinstance(value, (bool, int, float, str, bytes, list, dict, set, tuple, type(None))) or (
-        hasattr(value, "__dict__") and not callable(value) and not isinstance(value, type(sys))
-    )
+def _in_parts(step: Any, look: Callable[[Any, str], Iterator[Found]]) -> Iterator[Found]:
+    """What `look` finds in a step, in its state and then in its commands."""
+    yield from look(step.state, "state")
+    for number, command in enumerate(step.commands):
+        yield from look(command, f"commands[{number}]")

@@ -16,7 +16,9 @@ from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.perform import failure, is_plain
-from agentcheck.stage.purity import Watch, World
+from agentcheck.stage.pure_data import may_be_odd
+from agentcheck.stage.pure_given import Given
+from agentcheck.stage.purity import Purity
 from agentcheck.stage.tools import plain
 from agentcheck.target import Target
 
@@ -51,6 +53,17 @@ class Codec:
             return json.loads(self._adapter.dump_json(state))
         return json.loads(json.dumps(state, allow_nan=False))
 
+    def text(self, state: Any) -> str:
+        """The state as JSON text, with NaN and infinity where it holds them. Raises where it is not plain data."""
+        data = state if self._adapter is None else self._adapter.dump_python(state, mode="json")
+        return json.dumps(data)
+
+    def native(self, state: Any) -> Any:
+        """The state as dictionaries and lists of Python's own values."""
+        with contextlib.suppress(Exception):  # no plain data, which is for another check to judge
+            return state if self._adapter is None else self._adapter.dump_python(state)
+        return state
+
     def load(self, data: Any) -> Any:
         return (
             self._adapter.validate_python(data, strict=False)
@@ -74,7 +87,7 @@ class Service:
         self.states: list[Any] = []
         self.guard = guard
         self.vetoes = 0
-        self.world = World(target.reducer, guard.project)
+        self.purity = Purity(target.reducer, guard)
 
     def forbid(self, wanted: Mapping[str, Any] | None) -> None:
         """Let the target's own guard say no from now on, where the run asks for it."""
@@ -96,6 +109,9 @@ class Service:
             if order.get("envelope"):
                 return self._delivered(order)
             work = self._work(order)
+            if order.get("suspects"):
+                step, suspects = self.purity.suspects(work)
+                return {**self._kept(step), "suspects": suspects}
             if order.get("watch"):
                 return self._watched(order, work)
             return self._kept(work())
@@ -120,40 +136,44 @@ class Service:
         return lambda: self.reducer.reduce(state, event)
 
     def _watched(self, order: Mapping[str, Any], work: Any) -> dict[str, Any]:
-        before = self._dumped(order)
-        self.world.begin()
-        with Watch(self.guard) as watch:
-            try:
-                first = work()
-            except Exception as error:
-                return {"error": {**failure(error)["error"], "impure": watch.seen}}
-        kept = self._kept(first)
-        second = self._kept(self._work(order)())
-        differs = {k: (kept[k], second[k]) for k in ("json", "commands") if kept[k] != second[k]}
-        mutated = before is not None and self._dumped(order) != before
-        return {**kept, "impure": watch.seen, "changed": self.world.changes(), "mutated": mutated, "differs": differs}
-
-    def _dumped(self, order: Mapping[str, Any]) -> Any:
-        """The state that an order is about; None where there is none, or it is no plain data."""
-        with contextlib.suppress(Exception):
-            return self.codec.dump(self.states[order["state"]])
-        return None
+        given = Given(self.codec, None if order["op"] == "start" else self.states[order["state"]], order)
+        self.purity.begin()
+        try:
+            first = self.purity.first(work)
+        except Exception as error:
+            return {"error": {**failure(error)["error"], "impure": self.purity.of_failed(self._work(order))}}
+        kept, mutated = self._kept(first), given.changed()
+        order = given.order() if mutated else order
+        second, impure = self.purity.second(self._work(order))
+        differs = _differences(kept, self._result(second))
+        changed = self.purity.changed(self._work(order))
+        if mutated:
+            mutated += self.purity.at(*given.again(self.reducer))
+        if may_be_odd(self.codec.native(first.state), [vocabulary.to_data(c) for c in first.commands]):
+            impure += self.purity.odd(first, self._work(order))
+        if differs and not impure:
+            impure += self.purity.clock_in_c(self._work(order))
+        return {**kept, "impure": impure, "changed": changed, "mutated": mutated, "differs": differs}
 
     def _kept(self, step: Any) -> dict[str, Any]:
         self.states.append(step.state)
-        answer: dict[str, Any] = {
-            "state": len(self.states) - 1,
-            "json": None,
-            "commands": [_told(command) for command in step.commands],
-            "vetoed": self.vetoes,
-        }
+        answer = {"state": len(self.states) - 1, "vetoed": self.vetoes, **self._result(step)}
         self.vetoes = 0
+        return answer
+
+    def _result(self, step: Any) -> dict[str, Any]:
+        """What a step comes to, as data."""
+        answer: dict[str, Any] = {"json": None, "commands": [_told(command) for command in step.commands]}
         try:
             answer["json"] = self.codec.dump(step.state)
         except Exception as error:
             answer["opaque"] = f"{type(error).__name__}: {error}"[:300]
             answer["lacks"] = self.codec.lacks(step.state)
         return answer
+
+
+def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: (one[k], other[k]) for k in ("json", "commands") if one[k] != other[k]}
 
 
 def _told(command: Any) -> Any:
