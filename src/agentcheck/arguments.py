@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Final
 
 from agentcheck.dialects.schema import json_schema_error, readable_here
@@ -36,7 +36,13 @@ class Schema:
         return self.whole["properties"]  # type: ignore[no-any-return]
 
     def accepts(self, arguments: Any) -> bool:
-        return _valid(self.whole, arguments)
+        return bool(self._validator.is_valid(arguments))
+
+    @cached_property
+    def _validator(self) -> Any:
+        from jsonschema import Draft202012Validator
+
+        return Draft202012Validator(self.whole)
 
     def part_accepts(self, name: str, value: Any) -> bool:
         """Whether one property accepts this value, references to the whole schema resolved."""

@@ -11,6 +11,7 @@ from functools import cached_property
 from importlib import import_module
 from typing import Final, TypeAlias
 
+from agentcheck.arguments import Schema
 from agentcheck.lab import Lab
 from agentcheck.messages import ToolCall, ToolSpec
 from agentcheck.plan import Run
@@ -54,8 +55,9 @@ def load() -> list[Law]:
 class Tale:
     """A trace as laws see it: what was decided, what came of it, and what the next request says."""
 
-    def __init__(self, lab: Lab, run: Run):
+    def __init__(self, lab: Lab, run: Run, schemas: dict[str, Schema]):
         self.lab = lab
+        self._schemas = schemas
         self.run = run
         self.target = lab.target
 
@@ -83,6 +85,13 @@ class Tale:
 
     def spec(self, tool: str) -> ToolSpec | None:
         return self.lab.offered.get(tool)
+
+    def schema(self, spec: ToolSpec) -> Schema:
+        """The schema of a tool's arguments, read once."""
+        known = self._schemas.get(spec.name)
+        if known is None or known.whole is not spec.parameters:
+            known = self._schemas[spec.name] = Schema(spec.parameters)
+        return known
 
     @cached_property
     def human(self) -> frozenset[str]:

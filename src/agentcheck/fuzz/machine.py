@@ -18,6 +18,7 @@ from agentcheck.fuzz.secrets import leaking
 from agentcheck.jsonvalues import example_arguments
 from agentcheck.messages import ToolSpec
 
+MOST_LATE = 2  # events after the end of a run
 UNKNOWN = "agentcheck_unknown_tool"
 FLOOD = "connection to registry-7 refused. " + "Nothing in the rest of this message helps the model. " * 95
 LARGE = "All work and no play makes a long log line that says very little. " * 3_000
@@ -219,7 +220,12 @@ class WorldMachine(RuleBasedStateMachine):
         if self.play.may(do):
             self.make(Move(do, {"how": "empty"} if do == "spoil" else {}))
 
-    @precondition(lambda self: self.begun and self.play.over)
+    @precondition(lambda self: self.begun and self.play.waits_for == GONE)
+    @rule()
+    def has_nothing_more_to_decide(self) -> None:
+        pass
+
+    @precondition(lambda self: self.begun and self.play.over and self.play.lates < MOST_LATE)
     @rule(what=st.sampled_from(["time", "a stop", "the last event again"]))
     def hears_something_late(self, what: str) -> None:
         if self.play.may("late"):

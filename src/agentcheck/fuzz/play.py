@@ -63,10 +63,11 @@ class Play(ABC):
     @property
     def tools(self) -> dict[str, ToolSpec]:
         """What the last request offers, as far as it may be called."""
-        if self.asked is None:
-            return {}
-        known = (s for s in catalog(self.asked.request, self.lab.scenario) if not s.hosted)
-        return {s.name: s for s in known if s.name != self.lab.target.finish and self._may_call(s.name)}
+        known = (s for s in self._offered() if not s.hosted and s.name != self.lab.target.finish)
+        return {s.name: s for s in known if self._may_call(s.name)}
+
+    def _offered(self) -> tuple[ToolSpec, ...]:
+        return () if self.asked is None else catalog(self.asked.request, self.lab.scenario)
 
     def _may_call(self, tool: str) -> bool:
         return tool in (self.lab.target.human or ()) or self.lab.can_call(tool)
@@ -75,6 +76,11 @@ class Play(ABC):
     def called(self) -> Event | None:
         """The call that waits for its result, or the last one."""
         return next(reversed(self.trace.of("tool_called", session=self.session)), None)
+
+    @property
+    def lates(self) -> int:
+        """How often something came after the end."""
+        return sum(move.do == "late" for move in self.moves)
 
     def may(self, do: str) -> bool:
         """Whether this kind of target knows such a move at all."""

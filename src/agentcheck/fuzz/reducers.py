@@ -13,6 +13,7 @@ from agentcheck.fuzz.moves import Move
 from agentcheck.fuzz.play import GONE, HUMAN, MODEL, NOBODY, SESSIONS, TOOL, CannotMove, Play
 from agentcheck.lab import ELSEWHERE, HERE, Lab, Machine
 from agentcheck.marks import trigger
+from agentcheck.messages import ToolSpec
 from agentcheck.model import Script
 from agentcheck.plan import Run
 from agentcheck.reducer import Answer, Approved, to_data
@@ -130,6 +131,10 @@ class ReducerPlay(Play):
     @property
     def over(self) -> bool:
         return self.session in self.drivers and self.driver.over
+
+    def _offered(self) -> tuple[ToolSpec, ...]:
+        asked = self.driver.pending[0] if self.waits_for == MODEL else {}
+        return tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in asked.get("tools", ()))
 
     def _may_call(self, tool: str) -> bool:
         return True

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, settings
 from hypothesis.errors import Flaky, FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 
+from agentcheck.arguments import Schema
 from agentcheck.fuzz.laws import Break, Judge, Tale, load
 from agentcheck.fuzz.machine import Broken, WorldMachine
 from agentcheck.fuzz.moves import Move
@@ -58,6 +59,7 @@ class Fuzz:
         self.kind = kind
         self.found = Fuzzed(kind)
         self.laws = [one for one in load() if kind in one.kinds]
+        self._schemas: dict[str, Schema] = {}
         self._pair: Pair | None = None
         self._judges: dict[int, Judge] = {}
         self._settled: set[str] = set()  # checks that need no further story
@@ -71,7 +73,7 @@ class Fuzz:
         run = Run(None, f"fuzz-{self.kind}{self._count:05}", Plan())
         play = self._new(run)
         laws = [one for one in self.laws if one.check not in self._settled]
-        self._judges = {id(play): Judge(Tale(self.lab, run), laws, self.found.bitten)}
+        self._judges = {id(play): Judge(Tale(self.lab, run, self._schemas), laws, self.found.bitten)}
         return play
 
     def _new(self, run: Run) -> Play:

@@ -3,13 +3,14 @@
 import json
 from typing import Any
 
-from agentcheck.arguments import Schema, rewritten
+from agentcheck.arguments import rewritten
 from agentcheck.fuzz.laws import Said, Tale, law
 from agentcheck.messages import ToolCall
 from agentcheck.model import intent_call
 from agentcheck.scenario import Turn
 from agentcheck.trace import Event
 from agentcheck.trials import Trial, excerpt
+from agentcheck.wording import told_after
 
 _MALFORMED, _UNKNOWN, _INVALID = (
     "F01-malformed-json-is-refused",
@@ -36,7 +37,7 @@ def flaw(tale: Tale, reply: Event, call: ToolCall) -> str | None:
     given = parsed(call.arguments or "{}")
     if isinstance(given, str):
         return _MALFORMED if not _is_json(call.arguments) else None  # JSON inside JSON may be taken for what it means
-    schema = Schema(spec.parameters)
+    schema = tale.schema(spec)
     return _INVALID if schema.usable and not schema.accepts(given) else None
 
 
@@ -73,7 +74,8 @@ def _refused(tale: Tale, event: Event, check: str) -> Said:
         return (
             f"{error['kind']} ended the run after {_written(bad[0])}" if event["status"] == "failed" and error else None
         )
-    told = Trial(Turn(), tale.run, reply).told
+    again = any(call in decided(tale, earlier) for earlier in tale.before(reply, "model_reply") for call in bad)
+    told = told_after(tale.run, reply) if again else Trial(Turn(), tale.run, reply).told
     return "" if told else f"the model was told nothing of {_written(bad[0])}"
 
 
@@ -97,7 +99,7 @@ def arrives_as_decided(tale: Tale, called: Event) -> Said:
     spec, given = tale.spec(called["tool"]), parsed(called["decided"] or "")
     if spec is None or called["tool"] in tale.human or not isinstance(given, dict) or not given:
         return None
-    if not Schema(spec.parameters).accepts(given):
+    if not tale.schema(spec).accepts(given):
         return None
     change = rewritten(given, called["arguments"], spec.parameters)
     return f"{called['tool']}: {change}" if change else ""
@@ -125,6 +127,6 @@ def accepted_arguments_run(tale: Tale, event: Event) -> Said:
         return None
     call, spec = calls[0], tale.spec(calls[0].name)
     refused = call.name in tale.human | {tale.target.finish} or flaw(tale, reply, call) is not None
-    if spec is None or refused or not Schema(spec.parameters).usable or call.name in tale.stakes:
+    if spec is None or refused or not tale.schema(spec).usable or call.name in tale.stakes:
         return None
     return "" if tale.ran(reply, call) else f"{_written(call)} did not run: {Trial(Turn(), tale.run, reply).outcome}"

@@ -3,6 +3,7 @@
 import json
 from itertools import takewhile
 
+from agentcheck import recall
 from agentcheck.canonical import arguments
 from agentcheck.fuzz.law.deciding import decided, flaw
 from agentcheck.fuzz.laws import Said, Tale, law
@@ -32,8 +33,8 @@ def failures_are_told(tale: Tale, asked: Event) -> Said:
     if not failed:
         return None
     told = heard(tale.run, failed[-1])
-    if speaks_of_failure(told) or names_the_failure(tale.run, failed[-1], told):
-        return ""
+    if speaks_of_failure(told) or names_the_failure(tale.run, failed[-1], told or recall.told(asked.request)):
+        return ""  # what was said before in the same words is not said anew
     return f"{failed[-1]['tool']} failed ({failed[-1]['kind']}), and the next request says nothing of it: {told[:80]!r}"
 
 
