@@ -166,7 +166,8 @@ class Zygote:
 
     def learn(self, modules: list[str]) -> None:
         """Import these modules beforehand for the runs to come."""
-        framing.send(self._control, {"import": modules})
+        with contextlib.suppress(framing.Closed):  # the agent has ended it: the next one is told of all of them
+            framing.send(self._control, {"import": modules})
 
     def close(self) -> None:
         """End the zygote and all that comes from it, and remove its folder."""
