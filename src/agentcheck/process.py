@@ -17,9 +17,9 @@ import psutil
 
 from agentcheck import framing
 from agentcheck.adapters import disk
+from agentcheck.adapters.sweep import MARK, sweep
 from agentcheck.finding import HarnessError
 
-MARK = "AGENTCHECK_RUN"  # in the environment of every process on the stage
 LARGEST_FILE = 256 * 2**20  # bytes that the agent may write into one file
 START_SECONDS = 60.0
 PATIENCE = 1.0  # seconds for a process to be gone that ends of itself
@@ -96,8 +96,10 @@ class Zygote:
             problem = f"importing it took more than {START_SECONDS:.0f} s; does it start work at import?"
         except disk.Filled as filled:
             problem = f"importing it {filled}; does it start work at import?"
-        except framing.Closed as closed:
+        except (framing.Closed, RecursionError) as closed:
             problem = f"importing it broke its connection to agentcheck ({closed})"
+        if (code := self._process.poll()) is not None:
+            problem = f"importing it ended the process that agentcheck keeps above it, {_how(code)}"
         if not problem:
             return said
         self.close()
@@ -111,7 +113,7 @@ class Zygote:
 
     def _ended_early(self, said: Mapping[str, Any]) -> str:
         if "gone" not in said:
-            return ""
+            return "" if "declared" in said else "importing it broke its connection to agentcheck (no message of ours)"
         how = "stopped the process with a signal" if said["stopped"] else f"ended the process {_how(said['gone'])}"
         last = disk.last_line(self.sandbox / "import.out")[:200]
         return f"importing it {how}{f'; it said: {last}' if last else ''}"
@@ -176,20 +178,23 @@ class Zygote:
 
     def _end(self) -> list[str]:
         """Let the keeper end everything; the command lines of what it could not."""
+        if self._process.poll():  # the agent has ended it: with the zygote would go what tells who came from it
+            left = sweep(self.mark, self.sandbox)
+            self._control.close()
+            return left
         self._control.close()
-        if not self._keeper_failed():
-            return []
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(timeout=10)
-        return sweep(self.mark, self.sandbox)
+        return [] if self._kept() else sweep(self.mark, self.sandbox)
 
-    def _keeper_failed(self) -> bool:
-        """Whether the agent has ended the keeper too, or the system gives it no orphans."""
+    def _kept(self) -> bool:
+        """Whether the keeper has done its work, and the system let it; one that the agent has stopped goes on."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process.pid, signal.SIGCONT)
         try:
-            return self._process.wait(timeout=LONGEST_ANSWER) != 0 or sys.platform != "linux"
+            return self._process.wait(timeout=LONGEST_ANSWER) == 0 and sys.platform == "linux"
         except subprocess.TimeoutExpired:
-            return True
+            self._process.kill()
+            self._process.wait(timeout=LONGEST_ANSWER)
+            return False
 
 
 class Fork:
@@ -225,24 +230,6 @@ def _readable(channel: socket.socket, seconds: float) -> bool:
     poll = select.poll()
     poll.register(channel, select.POLLIN)
     return bool(poll.poll(seconds * 1000))
-
-
-def sweep(mark: str, folder: Path) -> list[str]:
-    """End every process on this machine that has `mark` in its environment or works in `folder`; their names."""
-    ended = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and _belongs(process, mark, folder):
-                ended.append(" ".join(process.cmdline())[:80])
-                process.kill()
-    return ended
-
-
-def _belongs(process: psutil.Process, mark: str, folder: Path) -> bool:
-    with contextlib.suppress(psutil.Error, OSError):
-        if process.environ().get(MARK) == mark:
-            return True
-    return Path(process.cwd()).is_relative_to(folder)
 
 
 def environment(planted: Mapping[str, str], extra: Mapping[str, str], home: Path) -> dict[str, str]:
