@@ -1,13 +1,16 @@
 """Modules that fight when they are imported: either one sentence says why nothing can be run, or everything can."""
 
+from pathlib import Path
+
 import pytest
-from test_hostile_processes import BOMB, PREFACE, Stage, probe, survivors_but_ours
+from test_hostile_processes import BOMB, Stage, probe, survivors_but_ours
 
 from agentcheck import process
 from agentcheck.adapters import disk
 from agentcheck.finding import HarnessError
 
 MIB = 2**20
+LIMITS = "(resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE)"
 KINDS = ("run", "launch")  # a callable, and a host
 
 
@@ -18,7 +21,7 @@ class Imported(Stage):
         super().__init__(folder, "pass", when)
         with (folder / "my_agent.py").open("a") as module:
             module.write(f"\n{act}\n")
-        text = (folder / "my_agent.py").read_text()
+        text = (folder / "my_agent.py").read_text().replace("LIMITS", LIMITS)
         (folder / "my_agent.py").write_text(text.replace("NAME", self.name).replace("SLEEP", self.sleep))
 
 
@@ -97,7 +100,7 @@ def test_an_import_that_fills_the_disk_is_ended(tmp_path, monkeypatch, act):
 HARMLESS = {
     "blocks every signal": "signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))",
     "ignores its children's ends": "signal.signal(signal.SIGCHLD, signal.SIG_IGN)",
-    "lowers its limits": "for n in (resource.RLIMIT_NPROC, resource.RLIMIT_NOFILE): resource.setrlimit(n, (9, 9))",
+    "lowers its limits": "for n in LIMITS: resource.setrlimit(n, (9, resource.getrlimit(n)[1]))",
     "ends its process at exit": "import atexit; atexit.register(os._exit, 9)",
     "hangs at exit": "import atexit; atexit.register(wait)",
     "forks, and both go on": "C.fork()",
@@ -119,7 +122,11 @@ def test_what_an_import_does_to_its_process_does_not_stop_the_runs(tmp_path, act
     assert not lab.stages.folder.exists()
 
 
-def test_the_preface_of_hostile_agents_is_harmless(tmp_path):
-    assert "loop(task)" in PREFACE
+def test_where_memory_runs_out_the_agent_goes_first(tmp_path):
+    score = Path("/proc/self/oom_score_adj")
+    if not score.exists():
+        pytest.skip("this system does not let a process say so")
     with Imported(tmp_path, "pass", "run").lab() as lab:
-        assert lab.happy().first("probe", name="left_running") is None
+        pid = lab.stages.on(process.Machine()).zygote.described["pid"]
+        assert Path(f"/proc/{pid}/oom_score_adj").read_text().strip() == "1000"
+    assert score.read_text().strip() != "1000"

@@ -2,6 +2,9 @@
 
 import itertools
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +12,7 @@ import psutil
 import pytest
 from agents import lab_of, written
 
+from agentcheck.adapters import disk
 from agentcheck.finding import HarnessError
 from agentcheck.lab import Lab, Run
 
@@ -289,3 +293,26 @@ def test_a_fork_that_goes_on_as_the_agent_is_not_taken_for_it(tmp_path):
         assert stage.acted(lab).status in ("finished", "exited", "timeout")
         assert survivors_but_ours(stage, lab) == []
     assert stage.survivors() == []
+
+
+LAB = """
+import os, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from agents import lab_of
+with lab_of(Path(sys.argv[1]), environment={"LAB": str(os.getpid())}) as lab:
+    print(lab.stages.folder, flush=True)
+    lab.run()
+"""
+
+
+def test_nothing_runs_on_when_the_lab_itself_is_killed(tmp_path):
+    stage = Stage(tmp_path, "child(alone)\nhide()\nos.kill(int(os.environ['LAB']), signal.SIGKILL)\nwait()", "run")
+    script = [sys.executable, "-c", LAB, str(tmp_path), str(Path(__file__).parent)]
+    done = subprocess.run(script, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    stage.root = Path(done.stdout.strip())
+    _, alive = psutil.wait_procs([psutil.Process(pid) for pid in stage.survivors()], timeout=20)
+    assert alive == []
+    assert stage.survivors() == []
+    disk.remove(stage.root)

@@ -37,6 +37,7 @@ def main() -> None:
     stand_above(control)
     spec = framing.receive(control)
     adopt_orphans()
+    _first_to_go()
     platform.platform(), platform.processor()  # these start a process the first time; HTTP clients ask for them
     clock.hasten(lambda seconds: _on_sleep[0](seconds))
     sys.path[:0] = [p for p in spec["path"] if p not in sys.path]
@@ -96,6 +97,12 @@ def _restore(number: int, soft: int, hard: int) -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(number, (top, top))
         resource.setrlimit(number, (soft, hard))
+
+
+def _first_to_go() -> None:
+    """Where memory runs out, let the system end the agent, and not who tests it (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _described(target: Target) -> dict[str, Any]:
