@@ -53,11 +53,11 @@ def strip():
 
 
 def hide():
+    began, kept = os.pipe()  # closed by what is executed: when nobody holds it, it runs under its new name
     child(lambda: child(strip))
-
-
-def calm(task):
-    return loop(task)
+    os.close(kept)
+    os.read(began, 1)
+    os.close(began)
 """
 AGENT = """
 def act():
@@ -317,3 +317,12 @@ def test_nothing_runs_on_when_the_lab_itself_is_killed(tmp_path):
     assert alive == []
     assert stage.survivors() == []
     disk.remove(stage.root)
+
+
+def test_a_child_that_ended_of_itself_was_not_left_running(tmp_path):
+    def seen(run: Run) -> None:
+        assert run.status == "finished"
+        assert run.first("probe", name="left_running") is None
+
+    act = "child(lambda: None)\nos.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)"
+    played(tmp_path, act, "run", seen)

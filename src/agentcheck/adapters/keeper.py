@@ -112,7 +112,7 @@ def end_descendants() -> list[str]:
             with contextlib.suppress(OSError):
                 os.kill(child.pid, signal.SIGKILL)
         _reap()
-    return _counted(list(named.values()))
+    return _counted([name for name in named.values() if name])
 
 
 def _has_children() -> bool:
@@ -153,12 +153,15 @@ def _reap() -> None:
 
 
 def _name(process: Any) -> str:
+    """The command line of a process; empty where it had ended of itself already, and only nobody took note."""
     import psutil
 
     try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return ""
         return " ".join(process.cmdline())[:80] or str(process.name())
     except psutil.Error:
-        return f"process {process.pid}"
+        return ""
 
 
 def _counted(names: list[str]) -> list[str]:
