@@ -146,6 +146,7 @@ def probe(run: Run, name: str) -> str:
 
 
 LEAVES = {
+    "a plain child": "child(wait)",
     "a child that ignores signals, in a session of its own": "child(alone)",
     "a grandchild without mark, session and folder": "hide()",
     "five of each": "for _ in range(5):\n    child(alone)\n    hide()",

@@ -211,9 +211,12 @@ class Fork:
         self.broke = ""  # what the agent did that made agentcheck end it, as in "the agent …"
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the agent's process and its group."""
+        """Send a signal to the agent's process; what it started is ended by its parent, which writes down what it was.
+
+        Where the system gives the parent no orphans (elsewhere than on Linux), its group gets the signal too.
+        """
         self.killed = self.killed or number == signal.SIGKILL
-        for send in (os.killpg, os.kill):
+        for send in (os.kill,) if sys.platform == "linux" else (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 send(self.pid, number)
 
