@@ -146,7 +146,7 @@ def test_an_import_that_never_ends_is_ended(tmp_path, monkeypatch):
         ("def run(task): import os; os.abort()", HarnessError, "signal 6"),
         ("async def work(): ask([])\ndef run(task): work(); return 1", HarnessError, "never awaits its own work"),
         ("def run(task): bytearray(10**12)", HarnessError, "raised MemoryError"),
-        ("def run(task): import os; os.closerange(3, 4096); ask([])", HarnessError, "ended its process"),
+        ("def run(task): import os; os.closerange(3, 4096); ask([])", HarnessError, "lost its connection"),
         ("def run(task, user, city): ask([])", HarnessError, 'give them in the scenario: trigger = {task = "…"'),
         (
             "def run(task): urllib.request.urlopen('http://example.com/v1/embeddings', b'{}')",

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-import shutil
+import select
 import signal
 import socket
 import subprocess
@@ -16,11 +16,14 @@ from typing import Any
 import psutil
 
 from agentcheck import framing
+from agentcheck.adapters import disk
+from agentcheck.adapters.sweep import MARK, sweep
 from agentcheck.finding import HarnessError
 
-MARK = "AGENTCHECK_RUN"  # in the environment of every process on the stage
 LARGEST_FILE = 256 * 2**20  # bytes that the agent may write into one file
 START_SECONDS = 60.0
+PATIENCE = 1.0  # seconds for a process to be gone that ends of itself
+LONGEST_ANSWER = 20.0  # seconds in which a zygote or its keeper answers; ending what is left takes most of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,22 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a process ended: exit code (negative: the signal), and what it left running."""
+    """How a process ended: exit code (negative: the signal), and what it left running.
+
+    `stopped`: it had stopped itself, and was ended. `orphaned`: what the agent did to its parent, if anything.
+    """
 
     code: int | None
     left: tuple[str, ...] = ()
+    stopped: bool = False
+    orphaned: str = ""
 
 
 class Zygote:
-    """One process with the target imported, from which runs are forked one after another."""
+    """One process with the target imported, from which runs are forked one after another.
+
+    The process that is started here is its keeper, see `agentcheck.adapters.keeper`.
+    """
 
     def __init__(
         self, spec: Mapping[str, Any], *, hash_seed: int, sandbox: Path, environment: Mapping[str, str], python: str
@@ -76,104 +87,157 @@ class Zygote:
                 ours.close()
                 raise HarnessError(f"python = {python!r} cannot be started: {error.strerror}") from None
         self._control = ours
-        self.described = self._introduced({**spec, "sandbox": str(sandbox)})
+        self.described = self._introduced({**spec, "sandbox": str(sandbox), "largest_file": LARGEST_FILE})
 
     def _introduced(self, spec: dict[str, Any]) -> dict[str, Any]:
-        self._control.settimeout(START_SECONDS)
         name = spec.get("target") or spec.get("host") or spec.get("run") or spec.get("reducer")
         try:
-            framing.send(self._control, spec)
-            said = framing.receive(self._control)
+            said = self._first_words(spec)
+            if "bad" in said:
+                self.close()
+                raise HarnessError(said["bad"])
+            problem = self._ended_early(said)
         except TimeoutError:
-            self.close()
-            raise HarnessError(
-                f"{name}: importing it took more than {START_SECONDS:.0f} s; does it start work at import?"
-            ) from None
-        except framing.Closed:
-            code = self._process.wait(timeout=10)
-            self.close()
-            raise HarnessError(f"{name}: importing it ended the process {_how(code)}{self._last_words()}") from None
-        if "bad" in said:
-            self.close()
-            raise HarnessError(said["bad"])
-        return said
+            problem = f"importing it took more than {START_SECONDS:.0f} s; does it start work at import?"
+        except disk.Filled as filled:
+            problem = f"importing it {filled}; does it start work at import?"
+        except (framing.Closed, RecursionError) as closed:
+            problem = f"importing it broke its connection to agentcheck ({closed})"
+        if (code := self._process.poll()) is not None:
+            problem = f"importing it ended the process that agentcheck keeps above it, {_how(code)}"
+        if not problem:
+            return said
+        self.close()
+        raise HarnessError(f"{name}: {problem}")
 
-    def _last_words(self) -> str:
-        lines = (self.sandbox / "import.out").read_bytes().decode("utf-8", "replace").strip().splitlines()
-        return f"; it said: {lines[-1][:200]}" if lines else ""
+    def _first_words(self, spec: dict[str, Any]) -> dict[str, Any]:
+        self._control.settimeout(START_SECONDS)
+        framing.send(self._control, spec)
+        disk.Watch([self.sandbox]).wait(self._control, time.monotonic() + START_SECONDS)
+        return framing.receive(self._control)
+
+    def _ended_early(self, said: Mapping[str, Any]) -> str:
+        if "gone" not in said:
+            return "" if "declared" in said else "importing it broke its connection to agentcheck (no message of ours)"
+        how = "stopped the process with a signal" if said["stopped"] else f"ended the process {_how(said['gone'])}"
+        last = disk.last_line(self.sandbox / "import.out")[:200]
+        return f"importing it {how}{f'; it said: {last}' if last else ''}"
 
     @property
     def alive(self) -> bool:
-        return self._process.poll() is None
+        """Whether it can run anything; what it says unasked is that it is gone."""
+        if self._process.poll() is not None or self._control.fileno() < 0:
+            return False
+        return not _readable(self._control, 0)
 
     @contextlib.contextmanager
     def run(self, job: Mapping[str, Any]) -> Iterator["Fork"]:
         """Fork a process for one job; it is gone, with all that it started, when the block ends."""
         ours, theirs = socket.socketpair()
         with ours:
-            with theirs:
-                framing.send(self._control, dict(job), (theirs.fileno(),))
-            fork = Fork(ours, int(framing.receive(self._control)["pid"]))
+            fork = Fork(ours, self._forked(job, theirs), self._control)
             try:
                 yield fork
             finally:
                 fork.kill()
                 fork.ended = self._over(fork)
 
-    def _over(self, fork: "Fork") -> Ended:
-        if fork.pid == self._process.pid:  # the target had threads, so nothing was forked
-            code = self._process.wait(timeout=20)
-            return Ended(code, tuple(sweep(self.mark)))
+    def _forked(self, job: Mapping[str, Any], theirs: socket.socket) -> int:
         try:
-            self._control.settimeout(20)
-            said = framing.receive(self._control)
-            return Ended(said["code"], tuple(said["left"]))
-        except (framing.Closed, TimeoutError):
-            left = sweep(self.mark)
+            with theirs:
+                framing.send(self._control, dict(job), (theirs.fileno(),))
+            self._control.settimeout(START_SECONDS)  # it may have modules to import first
+            return int(framing.receive(self._control)["pid"])
+        except (framing.Closed, TimeoutError, KeyError):
             self.close()
-            return Ended(None, tuple(left))
+            raise HarnessError("the process that holds the imported agent was gone before the run began") from None
+
+    def _over(self, fork: "Fork") -> Ended:
+        self._control.settimeout(LONGEST_ANSWER)
+        try:
+            said = framing.receive(self._control)
+            if "gone" not in said:
+                return Ended(said["code"], tuple(said["left"]), said["stopped"])
+            left = self._let_go()
+            if fork.pid == self.described["pid"]:  # the target had threads, so nothing was forked
+                return Ended(said["gone"], left, said["stopped"])
+            return Ended(None, left, orphaned="stopped" if said["stopped"] else "ended")
+        except (framing.Closed, TimeoutError):
+            return Ended(None, tuple(self._end()), orphaned="ended")
+
+    def _let_go(self) -> tuple[str, ...]:
+        """Let the keeper end what is left without a zygote; their command lines."""
+        self._control.shutdown(socket.SHUT_WR)
+        left = framing.receive(self._control)["left"]
+        return (*left, *self._end())
 
     def learn(self, modules: list[str]) -> None:
         """Import these modules beforehand for the runs to come."""
-        framing.send(self._control, {"import": modules})
+        with contextlib.suppress(framing.Closed):  # the agent has ended it: the next one is told of all of them
+            framing.send(self._control, {"import": modules})
 
     def close(self) -> None:
-        """End the zygote and whatever carries its mark."""
+        """End the zygote and all that comes from it, and remove its folder."""
+        self._end()
+        disk.remove(self.sandbox)
+
+    def _end(self) -> list[str]:
+        """Let the keeper end everything; the command lines of what it could not."""
+        if self._process.poll():  # the agent has ended it: with the zygote would go what tells who came from it
+            left = sweep(self.mark, self.sandbox)
+            self._control.close()
+            return left
         self._control.close()
+        return [] if self._kept() else sweep(self.mark, self.sandbox)
+
+    def _kept(self) -> bool:
+        """Whether the keeper has done its work, and the system let it; one that the agent has stopped goes on."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
-        sweep(self.mark)
+            os.kill(self._process.pid, signal.SIGCONT)
+        try:
+            return self._process.wait(timeout=LONGEST_ANSWER) == 0 and sys.platform == "linux"
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=LONGEST_ANSWER)
+            return False
 
 
 class Fork:
     """One running process of the agent, and the socket on which it asks."""
 
-    def __init__(self, channel: socket.socket, pid: int):
+    def __init__(self, channel: socket.socket, pid: int, control: socket.socket):
         self.channel = channel
         self.pid = pid
+        self._control = control
         self.killed = False
         self.ended = Ended(None)
         self.said = ""  # the last line on its standard error
+        self.folders: list[Path] = []  # where it may write
+        self.broke = ""  # what the agent did that made agentcheck end it, as in "the agent …"
 
     def kill(self, number: int = signal.SIGKILL) -> None:
-        """Send a signal to the agent's process and its group."""
+        """Send a signal to the agent's process; what it started is ended by its parent, which writes down what it was.
+
+        Where the system gives the parent no orphans (elsewhere than on Linux), its group gets the signal too.
+        """
         self.killed = self.killed or number == signal.SIGKILL
-        for send in (os.killpg, os.kill):
+        for send in (os.kill,) if sys.platform == "linux" else (os.killpg, os.kill):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 send(self.pid, number)
 
+    def lives_on(self, patience: float = PATIENCE) -> bool:
+        """Whether a process that has closed its channel is still there so many seconds later."""
+        if _readable(self._control, patience):  # its parent tells how it ended
+            return False
+        with contextlib.suppress(psutil.Error):
+            return psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE
+        return False
 
-def sweep(mark: str) -> list[str]:
-    """End every process on this machine that carries `mark` in its environment; their command lines."""
-    ended = []
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                ended.append(" ".join(process.cmdline())[:80])
-                process.kill()
-    return ended
+
+def _readable(channel: socket.socket, seconds: float) -> bool:
+    poll = select.poll()
+    poll.register(channel, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def environment(planted: Mapping[str, str], extra: Mapping[str, str], home: Path) -> dict[str, str]:
@@ -193,7 +257,7 @@ def _openai_type() -> str:
 def new_sandbox(root: Path, name: str) -> Path:
     """An empty folder for one run, with a temporary folder in it."""
     folder = root / name
-    shutil.rmtree(folder, ignore_errors=True)
+    disk.remove(root / Path(name).parts[0])
     (folder / "tmp").mkdir(parents=True)
     return folder
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from agentcheck.adapters import disk
 from agentcheck.adapters.process import Stage
 from agentcheck.planted import planted_secrets
 from agentcheck.process import Machine, Zygote, environment, interpreter
@@ -79,7 +80,7 @@ class Stages:
         for stage in self._stages.values():
             stage.zygote.close()
         self._stages.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        disk.remove(self.folder)
 
     @property
     def sandboxes(self) -> str:
@@ -95,7 +96,7 @@ class Stages:
     def _new_zygote(self, machine: Machine) -> Zygote:
         lane = f"-lane{machine.lane}" if machine.lane else ""
         sandbox = self.folder / f"stage-{machine.hash_seed}{'' if machine.imported_at is None else '-held'}{lane}"
-        shutil.rmtree(sandbox, ignore_errors=True)
+        disk.remove(sandbox)
         (sandbox / "tmp").mkdir(parents=True)
         extra = getattr(self.config, "environment", None) or {}
         return Zygote(

@@ -2,15 +2,17 @@
 
 import contextlib
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from agentcheck import framing
+from agentcheck.adapters import disk
+from agentcheck.adapters.endings import CLOSED, Broken, handled, heard, why_ended
 from agentcheck.conditions import CutOff
 from agentcheck.envelopes import carried
+from agentcheck.finding import HarnessError
 from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
 from agentcheck.reducer import Answer, to_data
 from agentcheck.world import World
@@ -44,11 +46,26 @@ class Stage:
         """A fresh process in a sandbox of its own; both are gone when the block ends."""
         self.count += 1
         sandbox = new_sandbox(self.zygote.sandbox, f"{self.count}/agent-{machine.folder}")
-        _mirror(self.project, sandbox)
-        with self.zygote.run(self._job(job, sandbox, machine, world)) as fork:
-            yield fork
-        fork.said = _last_line(sandbox / "stderr.txt")
-        shutil.rmtree(sandbox, ignore_errors=True)
+        try:
+            _mirror(self.project, sandbox)
+            with self.zygote.run(self._job(job, sandbox, machine, world)) as fork:
+                fork.folders = [sandbox, *map(Path, job.get("writable", ()))]
+                yield fork
+            fork.said = disk.last_line(sandbox / "stderr.txt")
+            self._note_left(world, fork)
+            _note_held(world, fork)
+        finally:
+            disk.remove(sandbox.parent)
+
+    def _note_left(self, world: World, fork: Fork) -> None:
+        """Write down what the agent did to the processes around it, and what it left running."""
+        if fork.ended.orphaned:
+            did = f"the agent {fork.ended.orphaned} the process that it was forked from"
+            world.trace.append("probe", name="parent_gone", value=did, pid=fork.pid)
+        at_import = self.zygote.described.pop("left", ())  # told once
+        for left, when in ((at_import, "import"), (fork.ended.left, "run")):
+            if left:
+                world.trace.append("probe", name="left_running", value=list(left), when=when, pid=fork.pid)
 
     def _job(self, job: Mapping[str, Any], sandbox: Path, machine: Machine, world: World) -> dict[str, Any]:
         environment = {"HOME": str(sandbox), "TMPDIR": str(sandbox / "tmp"), "TZ": machine.zone}
@@ -72,39 +89,44 @@ class Stage:
 
     def _converse(self, world: World, fork: Fork) -> dict[str, Any]:
         deadline = time.monotonic() + world.target.limits.seconds
+        watch = disk.Watch(fork.folders)
         try:
             while True:
+                watch.wait(fork.channel, deadline)
                 fork.channel.settimeout(max(0.01, deadline - time.monotonic()))
-                message = framing.receive(fork.channel)
+                message = heard(fork.channel, fork.pid)
                 if message["op"] == "done":
                     framing.send(fork.channel, {})
                     return message
-                framing.send(fork.channel, world.handle(message))
+                framing.send(fork.channel, handled(world, message))
         except CutOff as cut:
             world.trace.append("killed", point=cut.point, planned=cut.planned, pid=fork.pid)
             fork.kill()
         except TimeoutError:
             fork.kill()
             world.trace.append("finished", status="timeout", pid=fork.pid, seconds=world.target.limits.seconds)
+        except (disk.Filled, Broken) as broken:
+            fork.broke = str(broken)
         except framing.Closed:
-            pass
+            if fork.lives_on():
+                fork.broke = CLOSED
         return {}
 
     def _close(self, world: World, fork: Fork, job: Mapping[str, Any]) -> None:
-        """Say how a process ended that did not say so itself, and what it left behind."""
+        """Say how a process ended that did not say so itself."""
         trace = world.trace
-        if fork.ended.code is None:
-            trace.append(
-                "probe", name="parent_gone", value="the agent ended the process that it was forked from", pid=fork.pid
-            )
-        if fork.ended.left:
-            trace.append("probe", name="left_running", value=list(fork.ended.left), pid=fork.pid)
         over = {e.session for e in trace.of("finished") if e.pid == fork.pid}
         was_killed = any(e.type == "killed" and e.pid == fork.pid for e in trace)
+        if was_killed or trace.status == "timeout":
+            return
+        reason = why_ended(fork)
+        ending = {"status": "exited", "code": fork.ended.code, "said": fork.said}
         for one in job["sessions"]:
-            if one["name"] not in over and not was_killed and trace.status != "timeout":
-                ending = {"status": "exited", "code": fork.ended.code, "said": fork.said}
-                trace.append("finished", session=one["name"], pid=fork.pid, **ending)
+            if one["name"] not in over:
+                told = {**ending, "reason": f"the agent {reason}"} if reason else ending
+                trace.append("finished", session=one["name"], pid=fork.pid, **told)
+        if reason and not trace.of("model_request") and world.problem is None:
+            world.problem = HarnessError(f"{world.target.name} {reason}, before it called the model")
 
     def learn(self, modules: Sequence[str]) -> None:
         """Let the zygote import what forks imported, the user's own modules excepted: those belong to a run."""
@@ -117,14 +139,17 @@ class Stage:
             self.zygote.learn(safe)
 
 
-def _last_line(path: Path) -> str:
+def _note_held(world: World, fork: Fork) -> None:
+    """Write down what is too much for the disk, and remove it: every copy of a store would be as large."""
     try:
-        with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - 2000))
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
-    except OSError:  # the agent has deleted its directory
-        return ""
-    return lines[-1][:300] if lines else ""
+        disk.Watch(fork.folders).measure()
+    except disk.Filled as filled:
+        fork.broke = fork.broke or str(filled)
+        world.trace.append("probe", name="filled_disk", value=f"the agent {filled}", pid=fork.pid)
+        world.problem = HarnessError(f"{world.target.name} {filled}, and was ended")
+        for folder in fork.folders[1:]:
+            disk.remove(folder)
+            folder.mkdir()
 
 
 def _installed(name: str, util: Any) -> bool:

@@ -116,7 +116,8 @@ class Guard:
         return None
 
     def _write(self, name: str) -> tuple[str, str] | None:
-        if name.startswith((*self.writable, *_HARMLESS)) or "__pycache__" in name or name.startswith("file:"):
+        inside = name in self.writable or name.startswith(tuple(f"{folder}{os.sep}" for folder in self.writable))
+        if inside or name.startswith(_HARMLESS) or "__pycache__" in name or name.startswith("file:"):
             return None
         return "write", name
 

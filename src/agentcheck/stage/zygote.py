@@ -5,7 +5,6 @@ holds the specification; then each message with a file descriptor starts one run
 """
 
 import contextlib
-import ctypes
 import gc
 import os
 import platform
@@ -14,11 +13,12 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agentcheck import framing
+from agentcheck.adapters.keeper import adopt_orphans, end_descendants, stand_above, waited
 from agentcheck.stage import clock
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
@@ -27,7 +27,7 @@ from agentcheck.stage.surroundings import settle
 from agentcheck.stage.warm import warm_up
 from agentcheck.target import Target
 
-_SUBREAPER = 36  # prctl(2): PR_SET_CHILD_SUBREAPER
+_LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 guard = Guard()
 _sleeps: list[float] = []
 _on_sleep = [_sleeps.append]
@@ -35,20 +35,25 @@ _on_sleep = [_sleeps.append]
 
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
+    stand_above(control)
     spec = framing.receive(control)
-    _adopt_orphans()
+    adopt_orphans()
+    _first_to_go()
     platform.platform(), platform.processor()  # these start a process the first time; HTTP clients ask for them
     clock.hasten(lambda seconds: _on_sleep[0](seconds))
     sys.path[:0] = [p for p in spec["path"] if p not in sys.path]
     guard.project = tuple(spec["project"])
     guard.writable = (spec["sandbox"],)
     guard.install()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (spec["largest_file"], spec["largest_file"]))
     try:
-        target = _import(spec)
+        with _as_it_was():
+            target = _import(spec)
     except BadTarget as error:
         framing.send(control, {"bad": str(error)})
         return
-    framing.send(control, {**_described(target), "suffix": suffix(spec)})
+    described = {**_described(target), "suffix": suffix(spec), "pid": os.getpid(), "left": end_descendants()}
+    framing.send(control, described)
     _prepare(target)
     with contextlib.suppress(framing.Closed):
         _serve(control, target)
@@ -65,6 +70,40 @@ def _import(spec: Mapping[str, Any]) -> Target:
         raise BadTarget(f"{error}{'; agentcheck had refused ' + refused[0] if refused else ''}") from None
     finally:
         guard.armed = False
+
+
+@contextlib.contextmanager
+def _as_it_was() -> Iterator[None]:
+    """What importing the target does to the process as a whole must not keep the zygote from its work."""
+    zygote = os.getpid()
+    limits = {number: resource.getrlimit(number) for number in _LIMITS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    try:
+        yield
+    finally:
+        if os.getpid() != zygote:
+            os._exit(0)  # a fork made by the import, which would go on as a second zygote
+        for number, (soft, hard) in limits.items():
+            _restore(number, soft, hard)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:  # then nobody would learn how a run ended
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def _restore(number: int, soft: int, hard: int) -> None:
+    """Take back that a limit was lowered, as far as the system lets us."""
+    now, top = resource.getrlimit(number)
+    if now == soft or now == resource.RLIM_INFINITY or now > soft > resource.RLIM_INFINITY:
+        return
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(number, (top, top))
+        resource.setrlimit(number, (soft, hard))
+
+
+def _first_to_go() -> None:
+    """Where memory runs out, let the system end the agent, and not who tests it (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _described(target: Target) -> dict[str, Any]:
@@ -131,9 +170,10 @@ def _serve(control: socket.socket, target: Target) -> None:
             _perform(job, fd, target)
         os.close(fd)
         framing.send(control, {"pid": pid})
-        _, status = os.waitpid(pid, 0)
-        left = _reap_descendants()
-        framing.send(control, {"code": os.waitstatus_to_exitcode(status), "left": left})
+        over = waited(pid)
+        left = end_descendants()
+        if over is not None:
+            framing.send(control, {"code": over.code, "stopped": over.stopped, "left": left})
 
 
 def _forked(control: socket.socket) -> int:
@@ -226,41 +266,6 @@ def _limit(job: Mapping[str, Any]) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (job["largest_file"], job["largest_file"]))
     if job.get("memory"):
         resource.setrlimit(resource.RLIMIT_AS, (job["memory"], job["memory"]))
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of whatever the agent leaves behind, where the system can (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
-
-
-def _has_children() -> bool:
-    try:
-        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
-
-
-def _reap_descendants() -> list[str]:
-    """End every process that the run left behind; their command lines."""
-    left: list[str] = []
-    if sys.platform == "linux" and not _has_children():  # what is orphaned becomes ours, so there is nothing
-        return left
-    import psutil
-
-    for _ in range(50):  # a fork bomb is beaten by killing faster than it forks, a bounded number of times
-        children = psutil.Process().children(recursive=True)
-        if not children:
-            break
-        for child in children:
-            with contextlib.suppress(psutil.Error):
-                left.append(" ".join(child.cmdline())[:80] or child.name())
-                child.kill()
-        with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-    return left
 
 
 if __name__ == "__main__":
