@@ -52,7 +52,7 @@ class Run(Trace):
     files: tuple[str, ...] = ()  # that the agent read: of its project any, elsewhere data
     ledger: dict[str, Any]
 
-    def __init__(self, path: Path, name: str, plan: Plan):
+    def __init__(self, path: Path | None, name: str, plan: Plan):
         super().__init__(path, run=name)
         self.plan = plan
         self.stores, self.snapshots, self.events_fed, self.ledger = {}, [], [], {}

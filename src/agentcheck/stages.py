@@ -76,6 +76,11 @@ class Stages:
         store.mkdir()
         return store
 
+    @staticmethod
+    def drop(store: Path) -> None:
+        """Remove a store that nobody needs any more."""
+        disk.remove(store)
+
     def close(self) -> None:
         for stage in self._stages.values():
             stage.zygote.close()

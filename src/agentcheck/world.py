@@ -1,9 +1,11 @@
 """The world around the agent: what the model, the tools and the humans say, and the record of it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from agentcheck.model_side import ModelSide
+
+CHOOSE: Final[dict[str, Any]] = {"do": "choose"}  # the answer is not decided yet
 
 
 class World(ModelSide):
@@ -15,6 +17,10 @@ class World(ModelSide):
         self._note_save(message)
         handler = getattr(self, f"_on_{message['op']}", None)
         answer: dict[str, Any] = (handler(message) if handler is not None else None) or {}
+        return answer if answer is CHOOSE else self.with_stop(answer)
+
+    def with_stop(self, answer: dict[str, Any]) -> dict[str, Any]:
+        """The answer, with a word to stop where somebody asked for that."""
         if self.stopping and answer.get("do") != "bind":
             self.stopping = False
             return {**answer, "stop": True}

@@ -32,17 +32,8 @@ def launch_again(stages: Stages, run: Run, world: World, earlier: Run) -> None:
 
 def launch(stages: Stages, run: Run, world: World, plan: Plan) -> None:
     """Launch every session on its store, then answer and resume each until it is over."""
-    job = {
-        "kind": "H",
-        "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
-        "interleaved": plan.interleaved,
-        "context": plan.context,
-        "store": str(run.stores[plan.triggers[0][0]]),
-        "writable": [str(store) for store in run.stores.values()],
-        "saves": plan.saves,
-    }
     world.store = run.stores[plan.triggers[0][0]]
-    last = stages.on(plan.machine).play(world, job, plan.machine)
+    last = stages.on(plan.machine).play(world, launching(run, plan), plan.machine)
     run.files = tuple(last.get("files", ()))
     for name in () if plan.leave else run.stores:
         see_through(stages, run, world, name)
@@ -77,13 +68,31 @@ def resume_all(
     stages: Stages, run: Run, world: World, sessions: Mapping[str, Mapping[str, Answer]], machine: Machine
 ) -> None:
     """Resume sessions one after another in one fresh process."""
+    stages.on(machine).play(world, resuming(run, sessions, machine), machine)
+
+
+def launching(run: Run, plan: Plan) -> dict[str, Any]:
+    """The job of a process that launches every session of a plan."""
+    return {
+        "kind": "H",
+        "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
+        "interleaved": plan.interleaved,
+        "context": plan.context,
+        "store": str(run.stores[plan.triggers[0][0]]),
+        "writable": [str(store) for store in run.stores.values()],
+        "saves": plan.saves,
+    }
+
+
+def resuming(run: Run, sessions: Mapping[str, Mapping[str, Answer]], machine: Machine) -> dict[str, Any]:
+    """The job of a process that resumes sessions; that they are resumed is written down."""
     for name, answers in sessions.items():
         run.append("resumed", session=name, machine=machine, answers=to_data(dict(answers)))
         for id, answer in answers.items():
             run.append("answered", session=name, id=id, answer=to_data(answer))
         if (script := script_of(run.model)) is not None:
             script.resumed.add(name)
-    job: dict[str, Any] = {
+    return {
         "kind": "H",
         "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
         "context": run.plan.context,
@@ -91,7 +100,6 @@ def resume_all(
         "store": str(run.stores[next(iter(sessions))]),
         "writable": [str(run.stores[name]) for name in sessions],
     }
-    stages.on(machine).play(world, job, machine)
 
 
 def due(run: Run, world: World, name: str) -> dict[str, Answer] | None:

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from agentcheck.envelopes import carried
 from agentcheck.finding import HarnessError
 from agentcheck.process import LARGEST_FILE, Fork, Machine, Zygote, new_sandbox
 from agentcheck.reducer import Answer, to_data
-from agentcheck.world import World
+from agentcheck.world import CHOOSE, World
 
 OF_A_SESSION = ("USER", "LOGNAME", "HOSTNAME", "SHELL", "SHLVL", "PWD", "OLDPWD", "TERM", "DISPLAY", "XDG_", "SSH_")
 CLOCK = 1_780_000_000.0  # an instant in 2026, where a held clock stands
@@ -33,8 +33,22 @@ class Stage:
 
     def play(self, world: World, job: Mapping[str, Any], machine: Machine) -> dict[str, Any]:
         """One process, from fork to end. What it said last comes back: {"files": …}, empty where it died."""
+        talk = self.talk(world, job, machine)
+        try:
+            next(talk)
+        except StopIteration as over:
+            return dict(over.value)
+        raise AssertionError("this world answers at once")
+
+    def talk(
+        self, world: World, job: Mapping[str, Any], machine: Machine
+    ) -> Generator[None, dict[str, Any], dict[str, Any]]:
+        """As `play`, but it stands still wherever the world answers CHOOSE, until the answer is sent in.
+
+        A CutOff that is thrown in kills the process there.
+        """
         with self.process(job, machine, world) as fork:
-            last = self._converse(world, fork)
+            last = yield from self._converse(world, fork)
         self._close(world, fork, job)
         if last.get("modules"):
             self.sources.update(last["sources"])
@@ -87,7 +101,7 @@ class Stage:
             "known": sorted(tool for tool, said in world.bound.items() if said.get("bound")),
         }
 
-    def _converse(self, world: World, fork: Fork) -> dict[str, Any]:
+    def _converse(self, world: World, fork: Fork) -> Generator[None, dict[str, Any], dict[str, Any]]:
         deadline = time.monotonic() + world.target.limits.seconds
         watch = disk.Watch(fork.folders)
         try:
@@ -98,7 +112,11 @@ class Stage:
                 if message["op"] == "done":
                     framing.send(fork.channel, {})
                     return message
-                framing.send(fork.channel, handled(world, message))
+                answer = handled(world, message)
+                if answer is CHOOSE:
+                    answer = yield
+                    deadline = time.monotonic() + world.target.limits.seconds
+                framing.send(fork.channel, answer)
         except CutOff as cut:
             world.trace.append("killed", point=cut.point, planned=cut.planned, pid=fork.pid)
             fork.kill()

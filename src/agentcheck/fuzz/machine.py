@@ -1,7 +1,7 @@
 """The Hypothesis state machine that plays the world: each rule is a move, drawn where it can be made."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -47,24 +47,22 @@ class Broken(AssertionError):
 
 
 class WorldMachine(RuleBasedStateMachine):
-    """One story. `started` makes its play, `after` is told of each move that was made."""
+    """One story. `stage.started()` makes its play, `stage.after(play)` is told of each move."""
 
-    started: ClassVar[Callable[[], Play]]
-    after: ClassVar[Callable[[Play], None]]
-    ended: ClassVar[Callable[[Play], None]]
+    stage: ClassVar[Any]
 
     def __init__(self) -> None:
         super().__init__()
-        self.play = type(self).started()
+        self.play: Play = self.stage.started()
         self.begun = False
 
     def make(self, move: Move) -> None:
         with suppress(CannotMove):
             self.play.make(move)
-            type(self).after(self.play)
+            self.stage.after(self.play)
 
     def teardown(self) -> None:
-        type(self).ended(self.play)
+        self.play.close()
 
     def turn_of(self, whose: str) -> bool:
         return self.begun and self.play.waits_for == whose
@@ -72,7 +70,7 @@ class WorldMachine(RuleBasedStateMachine):
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
         self.begun = True
-        two = self.play.may("switch") and data.draw(st.sampled_from([False, False, True]))
+        two = self.play.may("two sessions") and data.draw(st.sampled_from([False, False, True]))
         watch = {"watch": True} if self.play.kind == "R" and data.draw(st.booleans()) else {}
         self.make(begin(2 if two else 1, **watch))
 

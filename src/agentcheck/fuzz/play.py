@@ -29,6 +29,7 @@ class Play(ABC):
     """
 
     kind: str
+    world_type: type[Played] = Played
 
     def __init__(self, lab: Lab, run: Run):
         self.lab = lab
@@ -38,7 +39,7 @@ class Play(ABC):
         self.strategies: dict[str, Any] = {}  # of arguments, by schema
         self.answered: tuple[str, Answer] | None = None  # the last answer that was delivered
         run.model = Told(lab.scenario, lab.target.finish)
-        self.world = Played(
+        self.world = self.world_type(
             target=lab.target,
             scenario=lab.scenario,
             trace=run,

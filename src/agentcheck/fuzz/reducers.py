@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from agentcheck.adapters.reducer import Driver, ReducerFailed, Remote
@@ -132,6 +133,9 @@ class ReducerPlay(Play):
     def over(self) -> bool:
         return self.session in self.drivers and self.driver.over
 
+    def may(self, do: str) -> bool:
+        return do == "two sessions" or super().may(do)
+
     def _offered(self) -> tuple[ToolSpec, ...]:
         asked = self.driver.pending[0] if self.waits_for == MODEL else {}
         return tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in asked.get("tools", ()))
@@ -155,7 +159,7 @@ class ReducerPlay(Play):
             watch, remote = bool(move.get("watch")), self.pair.remotes[0]
             self.session = session
             self.drivers[session] = Fed(remote, self.world, session=session, watch=watch, trigger=given)
-            self._safely(lambda driver=self.driver, given=given: driver.start(given))
+            self._safely(partial(self.driver.start, given))
             self._settle()
         self.session = SESSIONS[0]
 
@@ -259,7 +263,7 @@ class ReducerPlay(Play):
         """Fold the events of each session from the start, one session after the other, in the other process."""
         for session, driver in self.drivers.items():
             if session != "fork" and driver.snapshots and self.waits_for is not GONE:
-                self._safely(lambda driver=driver: self._fold(driver))
+                self._safely(partial(self._fold, driver))
 
     def _fold(self, driver: Fed) -> None:
         live = [s.state for s in driver.snapshots]

@@ -2,8 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -116,10 +115,15 @@ class Fuzz:
 
     # --- many -------------------------------------------------------------------------------------
 
-    def run(self, examples: int = EXAMPLES, *, seed: int | None = None) -> Fuzzed:
-        """Play stories until so many were played, and shrink each first one that breaks a law."""
+    def run(self, examples: int = EXAMPLES, *, until: Collection[str] = ()) -> Fuzzed:
+        """Play stories until so many were played, and shrink each first one that breaks a law.
+
+        `until` names checks of which one broken law is enough.
+        """
         started = time.monotonic()
         while self.found.examples < examples and len(self.found.failures) < MOST_FINDINGS:
+            if any(failure.check in until for failure in self.found.failures):
+                break
             failure = self._search(examples - self.found.examples)
             if failure is None:
                 break
@@ -129,58 +133,37 @@ class Fuzz:
         return self.found
 
     def _search(self, examples: int) -> Failure | None:
-        fuzz, last = self, list[Broken]()
-
-        class Machine(WorldMachine):
-            started = staticmethod(self.play)
-            ended = staticmethod(lambda play: play.close())
-
-            @staticmethod
-            def after(play: Play) -> None:
-                try:
-                    fuzz.look(play)
-                except Broken as broken:
-                    last.append(broken)
-                    raise
-
-        counted = Counting(self.found)
+        counting = Counting(self)
+        machine = type("Machine", (WorldMachine,), {"stage": counting})
         try:
-            with counted.while_drawing(Machine):
-                run_state_machine_as_test(Machine, settings=_settings(examples, STEPS[self.kind]))
+            run_state_machine_as_test(machine, settings=_settings(examples, STEPS[self.kind]))
         except (Broken, Flaky, FlakyFailure):
-            return self._told(last[-1])
+            return self._told(counting.last)
         return None
 
     def _told(self, broken: Broken) -> Failure:
         return Failure(self.kind, broken.broken.check, broken.broken.message, tuple(broken.play.moves))
 
 
-@dataclass
 class Counting:
-    """Counts the stories that are drawn, those of shrinking left out."""
+    """Makes plays for the machine and looks at each move; counts the stories that are drawn, not those of shrinking."""
 
-    found: Fuzzed
+    last: Broken
 
-    @contextmanager
-    def while_drawing(self, machine: type[WorldMachine]) -> Iterator[None]:
-        made, shrinking = machine.started, list[bool]()
+    def __init__(self, fuzz: Fuzz):
+        self.fuzz = fuzz
+        self.shrinking = False
 
-        def started() -> Play:
-            if not shrinking:
-                self.found.examples += 1
-            return made()
+    def started(self) -> Play:
+        self.fuzz.found.examples += not self.shrinking
+        return self.fuzz.play()
 
-        after = machine.after
-
-        def watched(play: Play) -> None:
-            try:
-                after(play)
-            except Broken:
-                shrinking.append(True)
-                raise
-
-        machine.started, machine.after = staticmethod(started), staticmethod(watched)  # type: ignore[assignment]
-        yield
+    def after(self, play: Play) -> None:
+        try:
+            self.fuzz.look(play)
+        except Broken as broken:
+            self.shrinking, self.last = True, broken
+            raise
 
 
 def _settings(examples: int, steps: int) -> Any:

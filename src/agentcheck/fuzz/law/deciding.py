@@ -74,7 +74,8 @@ def _refused(tale: Tale, event: Event, check: str) -> Said:
         return (
             f"{error['kind']} ended the run after {_written(bad[0])}" if event["status"] == "failed" and error else None
         )
-    again = any(call in decided(tale, earlier) for earlier in tale.before(reply, "model_reply") for call in bad)
+    known = {(c.name, flaw(tale, r, c)) for r in tale.before(reply, "model_reply") for c in decided(tale, r)}
+    again = any((call.name, check) in known for call in bad)  # in the same words as before, which is no silence
     told = told_after(tale.run, reply) if again else Trial(Turn(), tale.run, reply).told
     return "" if told else f"the model was told nothing of {_written(bad[0])}"
 

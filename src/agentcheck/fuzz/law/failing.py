@@ -93,7 +93,7 @@ def _bare(called: Event) -> str:
 def repeated_failures_escalate(tale: Tale, event: Event) -> Said:
     if tale.run.first("killed"):
         return None
-    calls = tale.before(event, "tool_called")
+    calls = tale.since(event, tale.last(event, "asked", "answered"), "tool_called")
     failed = {e["call"] for e in tale.before(event, "tool_failed")}
     streak = list(takewhile(lambda e: e["call"] in failed and _bare(e) == _bare(calls[-1]), reversed(calls)))
     limit = tale.target.limits.consecutive_failures

@@ -2,7 +2,7 @@
 
 from agentcheck.ending import done_twice, unclear
 from agentcheck.fuzz.laws import Said, Tale, law
-from agentcheck.trace import Event
+from agentcheck.trace import Event, Trace
 
 _MOST: int = 200
 _TRANSIENT = (
@@ -55,7 +55,7 @@ def outage_ends_clearly(tale: Tale, ended: Event) -> Said:
     if tale.lab.kind == "R" and ended["status"] == "failed":
         return f"after the model failed ({last['failure']}) the reducer raised {ended['error']['kind']}"
     own = [e for e in tale.run.events if e.session == ended.session and e.seq <= ended.seq]
-    why = unclear(type(tale.run)(None, "own", tale.run.plan, events=own), tale.lab.happy())
+    why = unclear(Trace(events=own), tale.lab.happy())
     return f"after the model failed ({last['failure']}) the run ended as {ended['status']}, and {why}" if why else ""
 
 
