@@ -26,6 +26,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     modes = {"metavar": "MODE", "choices": ("none", "new", "changed", "all")}
     add("--agentcheck-record", **modes, help="Ask the live model: what is new, has changed, or all (default: none).")
     add("--agentcheck-audit", **many, metavar="PATH", help="Judge recordings alone: a file or a folder of them.")
+    add("--agentcheck-fuzz", **flag, help="Play stories with the agent, too, and look for broken invariants.")
+    add("--agentcheck-fuzz-examples", type=int, metavar="N", help="Stories for each kind (default: 200).")
     points = {"metavar": "WHICH", "choices": ("sample", "all")}
     add("--agentcheck-crash-points", **points, help="Which crash points of a host to try (default: sample).")
     add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")

@@ -48,6 +48,7 @@ class Judging:
     record: str = "none"  # the mode: see `agentcheck.recording`
     audit: tuple[Path, ...] = ()  # recordings to judge instead of a target
     findings: list[Finding] = field(default_factory=list)
+    fuzzed: list[dict[str, Any]] = field(default_factory=list)  # what each session of the fuzzer found
     facts: dict[str, Any] = field(default_factory=dict)  # what the lab says of the target at the end
     document: dict[str, Any] = field(default_factory=dict)  # the report, once it is built
     trouble: str = ""
@@ -129,6 +130,10 @@ class Judging:
             seconds=(datetime.now(UTC) - self.started).total_seconds(),
         )
         report.write(self.document, self.reports)
+        if self.fuzzed:
+            from agentcheck import fuzzing
+
+            fuzzing.save(self.fuzzed, self.reports)
 
 
 JUDGING: Final = pytest.StashKey[Judging]()

@@ -124,8 +124,16 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     report = yield
     if isinstance(collector, pytest.Session) and report.passed:
-        report.result = [*report.result, collect.Checks.of(collector)]
+        report.result = [*report.result, collect.Checks.of(collector), *_fuzz_items(collector)]
     return report
+
+
+def _fuzz_items(session: pytest.Session) -> "list[pytest.Item]":
+    if not session.config.option.agentcheck_fuzz:
+        return []
+    from agentcheck import fuzzing
+
+    return list(fuzzing.items(session, session.config.stash[JUDGING]))
 
 
 # --- outcomes -------------------------------------------------------------------------------
@@ -151,6 +159,8 @@ class Gathering:
         finding = collect.finding_of(report)
         if finding:
             self._judging.findings.append(finding)
+        if report.when == "call":
+            self._judging.fuzzed += [json.loads(str(v)) for n, v in report.user_properties if n == "agentcheck_fuzz"]
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None]:
@@ -200,8 +210,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         paper = Paper.of(getattr(config.get_terminal_writer(), "_file", sys.stdout))
         verbosity, where = config.get_verbosity(), os.path.relpath(judging.reports, config.invocation_params.dir)
         terminal.write(judging.document, terminalreporter.write_line, paper=paper, verbosity=verbosity, where=where)
+    for text in _told_of_fuzzing(judging):
+        terminalreporter.write_line(text)
     for text in _complaints(judging, terminalreporter):
         terminalreporter.write_line(f"\nagentcheck: {text}", bold=True)
+
+
+def _told_of_fuzzing(judging: Judging) -> Iterator[str]:
+    if judging.fuzzed:
+        from agentcheck import fuzzing
+
+        for found in judging.fuzzed:
+            yield from fuzzing.summary(found)
 
 
 def _complaints(judging: Judging, reporter: pytest.TerminalReporter) -> Iterator[str]:

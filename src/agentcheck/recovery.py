@@ -123,7 +123,12 @@ def in_doubt(happy: Run, recovery: Recovery) -> bool:
         return False
     told = told_after(run, resumed)
     asked = len(run.of("asked", after=resumed)) > len(happy.of("asked", after=_same_place(happy, recovery)))
-    return asked or bool(_DOUBT.search(told)) or speaks_of_failure(told)
+    return asked or doubts(told) or speaks_of_failure(told)
+
+
+def doubts(text: str) -> bool:
+    """Whether a text says that something is not known for certain."""
+    return bool(_DOUBT.search(text))
 
 
 def _same_place(happy: Run, recovery: Recovery) -> Event | None:

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from typing import Final
 
 from agentcheck import __version__
-from agentcheck.cli import audit, cassette, doctor, explain, gateway, init, list, lock, show, snapshots
+from agentcheck.cli import audit, cassette, doctor, explain, gateway, init, list, lock, replay, show, snapshots
 from agentcheck.cli.errors import UserError
 
 VERBS: Final = {
@@ -19,6 +19,7 @@ VERBS: Final = {
     "doctor": doctor,
     "lock": lock,
     "snapshots": snapshots,
+    "replay": replay,
     "audit": audit,
     "cassette": cassette,
     "gateway": gateway,

@@ -134,7 +134,8 @@ class Judge:
         for one in self.laws:
             if event.type in one.types:
                 said = one.holds(self.tale, event)
-                self.bitten[one.check] += said is not None
+                if said is not None:
+                    self.bitten[one.check] += 1
                 if said:
                     found.append(Break(one.check, said, event))
         return found

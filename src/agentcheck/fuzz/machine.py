@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -22,7 +22,7 @@ MOST_LATE = 2  # events after the end of a run
 UNKNOWN = "agentcheck_unknown_tool"
 FLOOD = "connection to registry-7 refused. " + "Nothing in the rest of this message helps the model. " * 95
 LARGE = "All work and no play makes a long log line that says very little. " * 3_000
-_FAILURES = (
+_FAILURES: Final[tuple[Mapping[str, Any], ...]] = (
     {"kind": "Raises", "message": "connection to registry-7 refused"},
     {"kind": "Http", "status": 503},
     {"kind": "TimesOut", "after_effect": True},
@@ -30,20 +30,37 @@ _FAILURES = (
     {"kind": "Raises", "message": FLOOD},
     {"kind": "Http", "status": 404},
 )
-_ODD = ("", '{"broken": ', "\udcff\udcfe not UTF-8", LARGE)
-_OUTAGES = tuple(
+_ODD = ("", '{"broken": ', "\udcff\udcfe not UTF-8")
+_OUTAGES: Final[tuple[Mapping[str, Any], ...]] = tuple(
     [{"kind": "Http", "status": s} for s in (429, 500, 529)]
     + [{"kind": k} for k in ("TimesOut", "Reset", "EmptyReply", "Refusal", "UnknownFinish")]
 )
 
 
-class Broken(AssertionError):
-    """A law is broken; the story is that of the machine's play."""
+DEEDS = (
+    *(
+        "call",
+        "say",
+        "finish",
+        "keep calling",
+        "keep failing",
+        "fail by turns",
+        "return",
+        "tool fails: Hangs",
+        "model fails: LengthLimit",
+    ),
+    *(f"model fails: {how['kind']}{how.get('status', '')}" for how in _OUTAGES),
+    *dict.fromkeys(f"tool fails: {how['kind']}{how.get('status', '')}" for how in _FAILURES),
+    *("answer", "silence", "answer again", "stray answer", "take up", "crash", "stop", "spoil: empty"),
+    *("switch", "fork", "rebuild", "repeat", "late"),
+)
 
-    def __init__(self, broken: Break, play: Play):
+
+class Broken(AssertionError):
+    """A law is broken."""
+
+    def __init__(self, broken: Break):
         super().__init__(f"{broken.check}: {broken.message}")
-        self.broken = broken
-        self.play = play
 
 
 class WorldMachine(RuleBasedStateMachine):
@@ -62,7 +79,7 @@ class WorldMachine(RuleBasedStateMachine):
             self.stage.after(self.play)
 
     def teardown(self) -> None:
-        self.play.close()
+        self.stage.ended(self.play)
 
     def turn_of(self, whose: str) -> bool:
         return self.begun and self.play.waits_for == whose
@@ -153,9 +170,19 @@ class WorldMachine(RuleBasedStateMachine):
         self.make(Move("return"))
 
     @precondition(lambda self: self.turn_of(TOOL))
-    @rule(value=st.sampled_from(_ODD))
-    def returns_something_odd(self, value: str) -> None:
-        if self.play.can_return(value):
+    @rule(text=st.sampled_from(_ODD))
+    def returns_something_odd(self, text: str) -> None:
+        self.return_with(text)
+
+    @precondition(lambda self: self.turn_of(TOOL))
+    @rule()
+    def returns_a_flood(self) -> None:
+        self.return_with(LARGE)
+
+    def return_with(self, text: str) -> None:
+        """What the tool usually returns, with this text in it."""
+        value = self.play.returning(text)
+        if value is not None:
             self.make(Move("return", {"value": value}))
 
     @precondition(lambda self: self.turn_of(TOOL))
@@ -213,7 +240,7 @@ class WorldMachine(RuleBasedStateMachine):
             self.make(Move("crash", details))
 
     @precondition(lambda self: self.begun)
-    @rule(do=st.sampled_from(["stop", "switch", "fork", "rebuild", "answer again", "spoil"]))
+    @rule(do=st.sampled_from(["stop", "switch", "fork", "rebuild", "answer again", "spoil", "take up", "repeat"]))
     def is_handled(self, do: str) -> None:
         if self.play.may(do):
             self.make(Move(do, {"how": "empty"} if do == "spoil" else {}))

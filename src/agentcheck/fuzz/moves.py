@@ -60,6 +60,7 @@ WORDS: Final = {
     "fail by turns": "the model makes the same call {times} times, and the tool fails every other time",
     "switch": "the other session goes on",
     "fork": "the run is taken up a second time in the same process",
+    "repeat": "the same is played once more in another process",
     "rebuild": "another process folds the same events from the start",
     "late": "after the end {what} arrives",
 }

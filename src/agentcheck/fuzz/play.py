@@ -7,6 +7,7 @@ from typing import Any, Final
 from agentcheck.fuzz.moves import BEGIN, Move, answer, failure, turn
 from agentcheck.fuzz.world import Played, Told
 from agentcheck.lab import Lab
+from agentcheck.marks import with_text
 from agentcheck.messages import ToolSpec
 from agentcheck.model import catalog
 from agentcheck.plan import Run
@@ -91,9 +92,21 @@ class Play(ABC):
         """Whether this failure can be brought about here."""
         return True
 
-    def can_return(self, value: Any) -> bool:
-        """Whether the tool that was called may return this."""
-        return True
+    def returning(self, text: str) -> Any:
+        """What the tool that is due usually returns, with a text in it; None where it returns no text."""
+        usual = self._usual(self._tool_due())
+        if isinstance(usual, list) and all(isinstance(item, str) for item in usual):
+            return [text]
+        return None if usual is None else with_text(usual, text)
+
+    def _tool_due(self) -> str:
+        return str(self.called["tool"]) if self.called is not None else ""
+
+    def _usual(self, tool: str) -> Any:
+        returned = self.lab.happy().first("tool_returned", tool=tool)
+        if returned is None and tool in self.lab.ordinary_tools:
+            returned = self.lab.run(self.lab.call(tool)).first("tool_returned", tool=tool)
+        return returned and returned["value"]
 
     @property
     def bound(self) -> int:

@@ -1,6 +1,5 @@
 """A story played on a callable or a host: its processes stand still wherever somebody has to decide."""
 
-import time
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,7 +12,7 @@ from agentcheck.faults import Hangs, Returns
 from agentcheck.fuzz.moves import Move, failure
 from agentcheck.fuzz.play import GONE, HUMAN, MODEL, SESSIONS, TOOL, CannotMove, Play
 from agentcheck.fuzz.world import Played
-from agentcheck.lab import FAR, HERE, Lab, Machine
+from agentcheck.lab import CLOCK, ELSEWHERE, FAR, HERE, Lab, Machine
 from agentcheck.marks import trigger
 from agentcheck.plan import Plan, Run
 from agentcheck.reducer import Answer, Approved
@@ -65,11 +64,13 @@ class ProcessPlay(Play):
     world: Standing
     world_type = Standing
 
-    def __init__(self, lab: Lab, run: Run, kind: str):
+    def __init__(self, lab: Lab, run: Run, kind: str, start: Machine = HERE):
         super().__init__(lab, run)
         self.kind = kind
         self.talk: Generator[None, dict[str, Any], dict[str, Any]] | None = None
         self.spoiled = False
+        self.start = start
+        self.now = CLOCK  # where the clock stands, so that no two runs differ by it
 
     # --- whose turn it is -----------------------------------------------------------------------
 
@@ -117,7 +118,8 @@ class ProcessPlay(Play):
             "take up": at_rest and (bool(self.questions) or (self.over and self.taken_up < 2)),
             "answer again": at_rest and self.answered is not None,
             "spoil": at_rest and bool(self.questions),
-            "two sessions": self.kind == "C",
+            "two sessions": True,
+            "repeat": self.waits_for == GONE and self.over and not self._disturbed(),
         }
         return when.get(do, super().may(do))
 
@@ -155,10 +157,10 @@ class ProcessPlay(Play):
             self.trace.stores = {name: self.lab.stages.new_store() for name in names}
             job = hosts.launching(self.trace, plan)
             self.world.store = self.trace.stores["main"]
-        self._start(job, HERE)
+        self._start(job, self.start)
 
     def _start(self, job: Mapping[str, Any], machine: Machine) -> None:
-        self.talk = self.lab.stages.on(machine).talk(self.world, job, machine)
+        self.talk = self.lab.stages.on(machine).talk(self.world, job, replace(machine, clock=self.now))
         self._go_on(lambda talk: next(talk))
 
     def _go_on(self, push: Callable[[Any], Any]) -> None:
@@ -185,7 +187,8 @@ class ProcessPlay(Play):
     _model_moves = _tool_moves = _settle
 
     def _resume(self, answers: Mapping[str, Answer], machine: Machine) -> None:
-        self._start(hosts.resuming(self.trace, {"main": dict(answers)}, machine), machine)
+        job = hosts.resuming(self.trace, {"main": dict(answers)}, replace(machine, clock=self.now))
+        self._start(job, machine)
 
     def close(self) -> None:
         if self.talk is not None:
@@ -221,7 +224,8 @@ class ProcessPlay(Play):
     def _silence(self, move: Move) -> None:
         self._rest("silence")
         longest = max(q["deadline"] for q in self.questions if q.get("deadline") is not None)
-        self._resume({}, Machine(clock=time.time() + longest + 60))
+        self.now += longest + 60
+        self._resume({}, HERE)
 
     def _stray_answer(self, move: Move) -> None:
         self._rest("stray answer")
@@ -256,6 +260,24 @@ class ProcessPlay(Play):
         self._rest("stop")
         self.world.stopping = True
         self.trace.append("probe", name="asked_to_stop", value=f"while it was the turn of {self.waits_for}")
+
+    def _disturbed(self) -> bool:
+        return any(m.do in ("crash", "stop", "spoil", "repeat", "silence") for m in self.moves)
+
+    def _repeat(self, move: Move) -> None:
+        """The same story once more, in another process with another hash seed."""
+        self._rest("repeat")
+        again = ProcessPlay(self.lab, Run(None, f"{self.trace.run}-again", Plan()), self.kind, ELSEWHERE)
+        try:
+            for one in self.moves:
+                again.make(one)
+        except CannotMove as strayed:
+            differs: str | None = f"it does not come to the same point: {strayed}"
+        else:
+            differs = self.lab.difference(self.trace, again.trace)
+        finally:
+            again.close()
+        self.trace.append("probe", name="repeated", value=differs)
 
     def _spoil(self, move: Move) -> None:
         """Damage the largest file of the store, and take the run up."""

@@ -136,6 +136,9 @@ class ReducerPlay(Play):
     def may(self, do: str) -> bool:
         return do == "two sessions" or super().may(do)
 
+    def _tool_due(self) -> str:
+        return str(self.driver.pending[0]["call"]["name"]) if self.waits_for == TOOL else ""
+
     def _offered(self) -> tuple[ToolSpec, ...]:
         asked = self.driver.pending[0] if self.waits_for == MODEL else {}
         return tuple(ToolSpec(t["name"], t["description"], t["parameters"]) for t in asked.get("tools", ()))

@@ -1,9 +1,11 @@
 """A fuzz session: stories drawn, played and judged, and what was found shrunk to the shortest one."""
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from hypothesis import HealthCheck, Phase, Verbosity, settings
@@ -15,12 +17,12 @@ from agentcheck.fuzz.laws import Break, Judge, Tale, load
 from agentcheck.fuzz.machine import Broken, WorldMachine
 from agentcheck.fuzz.moves import Move
 from agentcheck.fuzz.play import CannotMove, Play
+from agentcheck.fuzz.processes import ProcessPlay
 from agentcheck.fuzz.reducers import Pair, ReducerPlay
 from agentcheck.lab import Lab
 from agentcheck.plan import Plan, Run
 
-EXAMPLES: Final = 200
-STEPS: Final = {"R": 25, "C": 15, "H": 15}
+STEPS: Final = {"R": 25, "C": 15, "H": 15}  # moves of one story
 MOST_FINDINGS: Final = 20
 
 
@@ -32,90 +34,96 @@ class Failure:
     check: str
     message: str
     moves: tuple[Move, ...]
-    trace: str = ""  # where it was written
 
 
 @dataclass
 class Fuzzed:
-    """What a session found: broken laws, how often each law had something to bite on, which moves were made."""
+    """What a session found: broken laws, how often each law had something to bite on, what the world did."""
 
     kind: str
+    laws: list[str] = field(default_factory=list)  # the checks that have one for this kind
     examples: int = 0
     steps: int = 0
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     bitten: Counter[str] = field(default_factory=Counter)
-    made: Counter[tuple[str, str]] = field(default_factory=Counter)  # move × whose turn it was
+    made: Counter[str] = field(default_factory=Counter)  # what the world did → how often
+    reached: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # … → the laws that bit
 
 
+@dataclass
 class Fuzz:
-    """Plays stories on one target, judged as one kind."""
+    """Plays stories on one target, judged as one kind.
 
-    def __init__(self, lab: Lab, kind: str, *, keep: Callable[[Failure], bool] = lambda failure: True):
-        lab.begin(kind)
-        lab.happy()
-        self.lab = lab
-        self.kind = kind
-        self.found = Fuzzed(kind)
-        self.laws = [one for one in load() if kind in one.kinds]
+    `careful` gives each story processes of its own, so that nothing can be left of an earlier one.
+    """
+
+    lab: Lab
+    kind: str
+    careful: bool = False
+    told: Callable[[str], None] = lambda text: None  # hears how far it has come
+
+    def __post_init__(self) -> None:
+        self.lab.begin(self.kind)
+        self.lab.happy()
+        self.laws = [one for one in load() if self.kind in one.kinds]
+        self.found = Fuzzed(self.kind, list(dict.fromkeys(one.check for one in self.laws)))
         self._schemas: dict[str, Schema] = {}
         self._pair: Pair | None = None
-        self._judges: dict[int, Judge] = {}
         self._settled: set[str] = set()  # checks that need no further story
         self._count = 0
 
+    def __enter__(self) -> "Fuzz":
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.fresh()
+
     # --- one story --------------------------------------------------------------------------------
 
-    def play(self) -> Play:
-        """A new story, nothing played yet."""
+    def play(self, path: Path | None = None) -> tuple[Play, Judge]:
+        """A new story, nothing played yet, and who judges it; `path` is where its trace goes."""
         self._count += 1
-        run = Run(None, f"fuzz-{self.kind}{self._count:05}", Plan())
-        play = self._new(run)
+        if self.careful:
+            self.fresh()
+        run = Run(path, f"fuzz-{self.kind}{self._count:05}", Plan())
         laws = [one for one in self.laws if one.check not in self._settled]
-        self._judges = {id(play): Judge(Tale(self.lab, run, self._schemas), laws, self.found.bitten)}
-        return play
+        return self._new(run), Judge(Tale(self.lab, run, self._schemas), laws)
 
     def _new(self, run: Run) -> Play:
-        if self.kind == "R":
-            self._pair = self._pair or Pair(self.lab)
-            return ReducerPlay(self.lab, run, self._pair)
-        from agentcheck.fuzz.processes import ProcessPlay
+        if self.kind != "R":
+            return ProcessPlay(self.lab, run, self.kind)
+        self._pair = self._pair or Pair(self.lab)
+        return ReducerPlay(self.lab, run, self._pair)
 
-        return ProcessPlay(self.lab, run, self.kind)
-
-    def look(self, play: Play) -> None:
-        """Judge what the last move did. Raises Broken."""
-        self.found.steps += 1
-        self.found.made[play.moves[-1].do, self.kind] += 1
-        broken = self._judges[id(play)].look()
-        if broken:
-            raise Broken(broken[0], play)
-
-    def replay(self, moves: Sequence[Move]) -> tuple[Break | None, Run]:
-        """Play a story again, without Hypothesis: the first law that it breaks, and its trace."""
-        play = self.play()
+    def replay(self, moves: Sequence[Move], path: Path | None = None) -> tuple[Break | None, int]:
+        """Play a story again in fresh processes: the first law that it breaks, and how many moves could not be made."""
+        self.fresh()
+        play, judge = self.play(path)
+        skipped = 0
         try:
             for move in moves:
-                play.make(move)
-                broken = self._judges[id(play)].look()
+                try:
+                    play.make(move)
+                except CannotMove:
+                    skipped += 1
+                broken = judge.look()
                 if broken:
-                    return broken[0], play.trace
-            return None, play.trace
+                    return broken[0], skipped
+            return None, skipped
         finally:
             play.close()
+            play.trace.close()
 
     def fresh(self) -> None:
         """Let what earlier stories left in the agent's processes be gone."""
-        if self._pair is not None:
-            self._pair.close()
-            self._pair = None
-
-    def close(self) -> None:
-        self.fresh()
+        pair, self._pair = self._pair, None
+        if pair is not None:
+            pair.close()
 
     # --- many -------------------------------------------------------------------------------------
 
-    def run(self, examples: int = EXAMPLES, *, until: Collection[str] = ()) -> Fuzzed:
+    def run(self, examples: int, *, until: Collection[str] = ()) -> Fuzzed:
         """Play stories until so many were played, and shrink each first one that breaks a law.
 
         `until` names checks of which one broken law is enough.
@@ -132,38 +140,72 @@ class Fuzz:
         self.found.seconds += time.monotonic() - started
         return self.found
 
+    def settle(self, check: str) -> None:
+        """Look for no further story that breaks the law of this check."""
+        self._settled.add(check)
+
     def _search(self, examples: int) -> Failure | None:
-        counting = Counting(self)
-        machine = type("Machine", (WorldMachine,), {"stage": counting})
-        try:
+        watching = Watching(self)
+        machine = type("Machine", (WorldMachine,), {"stage": watching})
+        with suppress(Broken, Flaky, FlakyFailure):
             run_state_machine_as_test(machine, settings=_settings(examples, STEPS[self.kind]))
-        except (Broken, Flaky, FlakyFailure):
-            return self._told(counting.last)
-        return None
+        if watching.last is None:
+            return None
+        moves, broken = watching.last
+        again, _ = self.replay(moves)
+        if again is None and not self.careful:  # it takes what earlier stories left behind
+            self.careful = True
+            return self._search(max(1, examples - watching.examples))
+        return Failure(self.kind, (again or broken).check, (again or broken).message, moves)
 
-    def _told(self, broken: Broken) -> Failure:
-        return Failure(self.kind, broken.broken.check, broken.broken.message, tuple(broken.play.moves))
 
-
-class Counting:
-    """Makes plays for the machine and looks at each move; counts the stories that are drawn, not those of shrinking."""
-
-    last: Broken
+class Watching:
+    """Makes plays for the machine and judges each move; counts the stories that are drawn, not those of shrinking."""
 
     def __init__(self, fuzz: Fuzz):
         self.fuzz = fuzz
-        self.shrinking = False
+        self.examples = 0
+        self.last: tuple[tuple[Move, ...], Break] | None = None
+        self._judge: Judge | None = None
 
     def started(self) -> Play:
-        self.fuzz.found.examples += not self.shrinking
-        return self.fuzz.play()
+        if self.last is None:
+            self.examples += 1
+            self.fuzz.found.examples += 1
+            self.fuzz.told(f"{self.fuzz.found.examples} stories played")
+        play, self._judge = self.fuzz.play()
+        return play
 
     def after(self, play: Play) -> None:
-        try:
-            self.fuzz.look(play)
-        except Broken as broken:
-            self.shrinking, self.last = True, broken
-            raise
+        """Raises Broken."""
+        assert self._judge is not None, "a play is judged from its start"
+        broken = self._judge.look()
+        if broken:
+            self._count(play)
+            self.last = tuple(play.moves), broken[0]
+            raise Broken(broken[0])
+
+    def ended(self, play: Play) -> None:
+        self._count(play)
+        play.close()
+
+    def _count(self, play: Play) -> None:
+        if self.last is not None or self._judge is None:
+            return
+        found, judge = self.fuzz.found, self._judge
+        done = [_label(move) for move in play.moves]
+        found.steps += len(done)
+        found.made.update(done)
+        found.bitten.update(judge.bitten)
+        for what in set(done):
+            found.reached[what].update(judge.bitten)
+        self._judge = None
+
+
+def _label(move: Move) -> str:
+    how = move.get("how")
+    kind = f"{how['kind']}{how.get('status', '')}" if isinstance(how, dict) and "kind" in how else how
+    return f"{move.do}: {kind}" if kind and move.do in ("model fails", "tool fails", "spoil") else move.do
 
 
 def _settings(examples: int, steps: int) -> Any:
@@ -179,6 +221,3 @@ def _settings(examples: int, steps: int) -> Any:
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=list(HealthCheck),
     )
-
-
-__all__ = ["EXAMPLES", "CannotMove", "Failure", "Fuzz", "Fuzzed"]

@@ -33,8 +33,9 @@ def failures_are_told(tale: Tale, asked: Event) -> Said:
     if not failed:
         return None
     told = heard(tale.run, failed[-1])
-    if speaks_of_failure(told) or names_the_failure(tale.run, failed[-1], told or recall.told(asked.request)):
-        return ""  # what was said before in the same words is not said anew
+    whole = recall.told(asked.request)  # what was said before in the same words is not said anew
+    if speaks_of_failure(told) or any(names_the_failure(tale.run, failed[-1], text) for text in (told, whole)):
+        return ""
     return f"{failed[-1]['tool']} failed ({failed[-1]['kind']}), and the next request says nothing of it: {told[:80]!r}"
 
 
@@ -114,13 +115,10 @@ def counter_resets(tale: Tale, event: Event) -> Said:
     if _longest_streak(tale, event) >= limit or _other_failures(tale, event):
         return None
     wanted = any(c.name not in tale.human | tale.stakes | {tale.target.finish} for c in reply.decision.calls)
-    wanted = wanted or (event.type == "asked" and event["kind"] == "question" and not _asks(tale, reply))
+    if event.type == "asked":
+        wanted = event["kind"] == "question" and not _asks(tale, reply)
     spent = len(tale.before(event, "model_request")) >= (tale.target.limits.model_calls or 200)
-    if (
-        (event.type == "asked" and event["kind"] != "question")
-        or spent
-        or event["status" if event.type == "finished" else "kind"] == "waiting"
-    ):
+    if spent or event.get("status") == "waiting" or event.get("kind") == "approval":
         return None
     return f"after {len(failed)} failures with a success between them the run gave up" if wanted else ""
 
@@ -167,7 +165,8 @@ def agent_recovers(tale: Tale, ended: Event) -> Said:
 
 def _closes(tale: Tale, reply: Event) -> bool:
     calls = decided(tale, reply)
-    return (not reply.decision.calls and not calls) or any(c.name == tale.target.finish for c in calls)
+    plain = reply.decision.finish in ("stop", "calls") and bool(reply.decision.text or calls)
+    return plain and (not calls or any(c.name == tale.target.finish for c in calls))
 
 
 def _closing(reply: Event) -> set[str]:

@@ -1,5 +1,9 @@
 """Factor 12: the same again gives the same."""
 
+import json
+
+from agentcheck.canonical import Canon, difference
+from agentcheck.fuzz.law.seeing import MARK
 from agentcheck.fuzz.laws import Said, Tale, law
 from agentcheck.trace import Event
 
@@ -40,3 +44,26 @@ def instances_hold_no_state(tale: Tale, probe: Event) -> Said:
         if value["differs"]
         else ""
     )
+
+
+@law("F12-run-is-deterministic", "probe", kinds="CH")
+def runs_are_deterministic(tale: Tale, probe: Event) -> Said:
+    if probe["name"] != "repeated":
+        return None
+    return f"the same again in another process: {probe['value']}" if probe["value"] else ""
+
+
+@law("F12-instances-hold-no-state", "model_request", kinds="CH")
+def sessions_begin_alike(tale: Tale, asked: Event) -> Said:
+    first = tale.run.first("model_request", session="main")
+    if asked.session == "main" or first is None or tale.before(asked, "model_request"):
+        return None
+    one, other = ([Canon(tale.lab.volatile)(MARK.sub("‹mark›", _said(e)))] for e in (first, asked))
+    said = difference(one, other)
+    return (
+        f"the second session begins otherwise than the first: {said.removeprefix('step 1 differs: ')}" if said else ""
+    )
+
+
+def _said(asked: Event) -> str:
+    return json.dumps(asked["request"]["messages"], ensure_ascii=False)

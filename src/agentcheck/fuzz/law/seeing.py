@@ -52,7 +52,9 @@ def histories_pair(tale: Tale, asked: Event) -> Said:
 @law("F03-large-result-is-bounded", "model_request")
 def large_results_are_bounded(tale: Tale, asked: Event) -> Said:
     earlier = tale.last(asked, "model_request")
-    large = [e for e in tale.since(asked, earlier, "tool_returned") if len(str(e["value"])) > _LARGE]
+    large = [
+        e for e in tale.since(asked, earlier, "tool_returned") if len(str(e["value"])) > _LARGE and _decided(tale, e)
+    ]
     if earlier is None or not large:
         return None
     grown, limit = size(asked) - size(earlier), tale.target.limits.result_growth_bytes

@@ -24,7 +24,7 @@ _TRANSIENT = (
 def loop_is_bounded(tale: Tale, event: Event) -> Said:
     bound = tale.target.limits.model_calls or _MOST
     if event.type == "model_request":
-        count = len(tale.before(event, "model_request")) + 1
+        count = len(tale.before(event, "model_reply", "model_failed")) + 1
         return f"the model was asked {count} times; {bound} are the most" if count > bound else None
     replies = tale.before(event, "model_reply")
     insists = len(replies) > 2 and bool(replies[-1].decision.calls)
