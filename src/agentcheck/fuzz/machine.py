@@ -11,7 +11,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from agentcheck.arguments import Schema
 from agentcheck.boundary import marker
 from agentcheck.drawn import values
-from agentcheck.fuzz.laws import Break
 from agentcheck.fuzz.moves import Move
 from agentcheck.fuzz.play import GONE, HUMAN, MODEL, TOOL, CannotMove, Play, begin, calls
 from agentcheck.fuzz.secrets import leaking
@@ -37,30 +36,41 @@ _OUTAGES: Final[tuple[Mapping[str, Any], ...]] = tuple(
 )
 
 
-DEEDS = (
-    *(
-        "call",
-        "say",
-        "finish",
-        "keep calling",
-        "keep failing",
-        "fail by turns",
-        "return",
-        "tool fails: Hangs",
-        "model fails: LengthLimit",
-    ),
-    *(f"model fails: {how['kind']}{how.get('status', '')}" for how in _OUTAGES),
-    *dict.fromkeys(f"tool fails: {how['kind']}{how.get('status', '')}" for how in _FAILURES),
-    *("answer", "silence", "answer again", "stray answer", "take up", "crash", "stop", "spoil: empty"),
-    *("switch", "fork", "rebuild", "repeat", "late"),
+_EVERYWHERE: Final = (
+    *("call", "say", "finish", "keep calling", "keep failing", "fail by turns", "return", "answer"),
+    *("model fails: LengthLimit", *(f"model fails: {how['kind']}{how.get('status', '')}" for how in _OUTAGES)),
+    *("tool fails: Hangs", *dict.fromkeys(f"tool fails: {how['kind']}{how.get('status', '')}" for how in _FAILURES)),
 )
+DEEDS: Final = {  # what the world can do to each kind of target
+    "R": (*_EVERYWHERE, "silence", "stray answer", "crash", "switch", "fork", "rebuild", "late"),
+    "C": (*_EVERYWHERE, "repeat"),
+    "H": (
+        *_EVERYWHERE,
+        "silence",
+        "answer again",
+        "stray answer",
+        "take up",
+        "crash",
+        "stop",
+        "spoil: empty",
+        "repeat",
+    ),
+}
 
 
 class Broken(AssertionError):
     """A law is broken."""
 
-    def __init__(self, broken: Break):
-        super().__init__(f"{broken.check}: {broken.message}")
+
+class _Kinds(dict[str, type[Broken]]):
+    """An exception for each check, so that Hypothesis shrinks to a story that breaks the same law."""
+
+    def __missing__(self, check: str) -> type[Broken]:
+        self[check] = type("Broken", (Broken,), {"check": check})
+        return self[check]
+
+
+BROKEN: Final = _Kinds()
 
 
 class WorldMachine(RuleBasedStateMachine):

@@ -105,14 +105,15 @@ class ProcessPlay(Play):
         return called is None or called["tool"] not in (self.lab.target.human or ()) or called["decision"] is None
 
     def may(self, do: str) -> bool:
+        alone = len(self.trace.stores) == 1
         at_rest = self.talk is None and self.kind == "H" and not self.spoiled
         when = {
             "switch": False,
             "rebuild": False,
             "fork": False,
             "late": False,
-            "crash": self.kind == "H" and self.talk is not None and self.session == "main",
-            "stop": self.kind == "H" and self.talk is not None and not self.world.stopping,
+            "crash": self.kind == "H" and self.talk is not None and alone,
+            "stop": self.kind == "H" and self.talk is not None and alone and not self.world.stopping,
             "silence": at_rest and any(q.get("deadline") is not None for q in self.questions),
             "stray answer": at_rest and bool(self.questions),
             "take up": at_rest and (bool(self.questions) or (self.over and self.taken_up < 2)),

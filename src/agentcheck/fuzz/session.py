@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from agentcheck.arguments import Schema
 from agentcheck.fuzz.laws import Break, Judge, Tale, load
-from agentcheck.fuzz.machine import Broken, WorldMachine
+from agentcheck.fuzz.machine import BROKEN, Broken, WorldMachine
 from agentcheck.fuzz.moves import Move
 from agentcheck.fuzz.play import CannotMove, Play
 from agentcheck.fuzz.processes import ProcessPlay
@@ -70,7 +70,7 @@ class Fuzz:
         self.found = Fuzzed(self.kind, list(dict.fromkeys(one.check for one in self.laws)))
         self._schemas: dict[str, Schema] = {}
         self._pair: Pair | None = None
-        self._settled: set[str] = set()  # checks that need no further story
+        self.settled: set[str] = set()  # checks that need no further story
         self._count = 0
 
     def __enter__(self) -> "Fuzz":
@@ -81,13 +81,16 @@ class Fuzz:
 
     # --- one story --------------------------------------------------------------------------------
 
-    def play(self, path: Path | None = None) -> tuple[Play, Judge]:
-        """A new story, nothing played yet, and who judges it; `path` is where its trace goes."""
+    def play(self, path: Path | None = None, *, settled: Collection[str] = ()) -> tuple[Play, Judge]:
+        """A new story, nothing played yet, and who judges it, the laws of settled checks left out.
+
+        `path` is where its trace goes.
+        """
         self._count += 1
         if self.careful:
             self.fresh()
         run = Run(path, f"fuzz-{self.kind}{self._count:05}", Plan())
-        laws = [one for one in self.laws if one.check not in self._settled]
+        laws = [one for one in self.laws if one.check not in settled]
         return self._new(run), Judge(Tale(self.lab, run, self._schemas), laws)
 
     def _new(self, run: Run) -> Play:
@@ -132,30 +135,36 @@ class Fuzz:
         while self.found.examples < examples and len(self.found.failures) < MOST_FINDINGS:
             if any(failure.check in until for failure in self.found.failures):
                 break
-            failure = self._search(examples - self.found.examples)
-            if failure is None:
+            fresh = self._search(examples - self.found.examples)
+            if not fresh:
                 break
-            self.found.failures.append(failure)
-            self._settled.add(failure.check)
+            for failure in fresh:
+                if failure.check not in self.settled:
+                    self.found.failures.append(failure)
+                    self.settled.add(failure.check)
         self.found.seconds += time.monotonic() - started
         return self.found
 
     def settle(self, check: str) -> None:
         """Look for no further story that breaks the law of this check."""
-        self._settled.add(check)
+        self.settled.add(check)
 
-    def _search(self, examples: int) -> Failure | None:
+    def _search(self, examples: int) -> list[Failure]:
         watching = Watching(self)
         machine = type("Machine", (WorldMachine,), {"stage": watching})
-        with suppress(Broken, Flaky, FlakyFailure):
+        with suppress(Broken, Flaky, FlakyFailure, ExceptionGroup):
             run_state_machine_as_test(machine, settings=_settings(examples, STEPS[self.kind]))
-        if watching.last is None:
-            return None
-        moves, broken = watching.last
-        again, _ = self.replay(moves)
-        if again is None and not self.careful:  # it takes what earlier stories left behind
+        found = [self._verified(moves, broken) for moves, broken in watching.shortest.values()]
+        if None in found and not self.careful:  # it takes what earlier stories left behind
             self.careful = True
             return self._search(max(1, examples - watching.examples))
+        return [failure for failure in found if failure is not None]
+
+    def _verified(self, moves: tuple[Move, ...], broken: Break) -> Failure | None:
+        """The story as a failure, where fresh processes show it, too."""
+        again, _ = self.replay(moves)
+        if again is None and not self.careful:
+            return None
         return Failure(self.kind, (again or broken).check, (again or broken).message, moves)
 
 
@@ -165,15 +174,15 @@ class Watching:
     def __init__(self, fuzz: Fuzz):
         self.fuzz = fuzz
         self.examples = 0
-        self.last: tuple[tuple[Move, ...], Break] | None = None
+        self.shortest: dict[str, tuple[tuple[Move, ...], Break]] = {}  # check → the shortest story that breaks its law
         self._judge: Judge | None = None
 
     def started(self) -> Play:
-        if self.last is None:
+        if not self.shortest:
             self.examples += 1
             self.fuzz.found.examples += 1
             self.fuzz.told(f"{self.fuzz.found.examples} stories played")
-        play, self._judge = self.fuzz.play()
+        play, self._judge = self.fuzz.play(settled=self.fuzz.settled)
         return play
 
     def after(self, play: Play) -> None:
@@ -182,15 +191,20 @@ class Watching:
         broken = self._judge.look()
         if broken:
             self._count(play)
-            self.last = tuple(play.moves), broken[0]
-            raise Broken(broken[0])
+            self._note(tuple(play.moves), broken[0])
+            raise BROKEN[broken[0].check](f"{broken[0].check}: {broken[0].message}")
+
+    def _note(self, moves: tuple[Move, ...], broken: Break) -> None:
+        known = self.shortest.get(broken.check)
+        if known is None or _length(moves) <= _length(known[0]):
+            self.shortest[broken.check] = moves, broken
 
     def ended(self, play: Play) -> None:
         self._count(play)
         play.close()
 
     def _count(self, play: Play) -> None:
-        if self.last is not None or self._judge is None:
+        if self.shortest or self._judge is None:
             return
         found, judge = self.fuzz.found, self._judge
         done = [_label(move) for move in play.moves]
@@ -200,6 +214,10 @@ class Watching:
         for what in set(done):
             found.reached[what].update(judge.bitten)
         self._judge = None
+
+
+def _length(moves: tuple[Move, ...]) -> tuple[int, int]:
+    return len(moves), len(str([move.to_data() for move in moves]))
 
 
 def _label(move: Move) -> str:

@@ -34,7 +34,7 @@ def coverage(found: Fuzzed) -> str:
 
 def never(found: Fuzzed) -> list[str]:
     """What the world can do, and never did."""
-    return [deed for deed in DEEDS if deed not in found.made]
+    return [deed for deed in DEEDS[found.kind] if deed not in found.made]
 
 
 def told(failure: Failure, where: str, paper: Paper) -> Iterator[str]:

@@ -58,10 +58,8 @@ def large_results_are_bounded(tale: Tale, asked: Event) -> Said:
     if earlier is None or not large:
         return None
     grown, limit = size(asked) - size(earlier), tale.target.limits.result_growth_bytes
-    tool = large[0]["tool"]
-    return (
-        f"{tool} returned 200 kB, and the next request is {grown:,} bytes larger" if grown > limit * len(large) else ""
-    )
+    said = f"{large[0]['tool']} returned 200 kB, and the next request is {grown:,} bytes larger"
+    return said if grown > limit * len(large) else ""
 
 
 @law("F03-sessions-do-not-leak", "model_request")
