@@ -29,7 +29,9 @@ bench: .venv/dev .venv-bench/peers
 	$(BIN)/python benchmarks/import_cost.py
 	$(BIN)/python benchmarks/scorecard.py
 	$(BIN)/python benchmarks/gateway.py
+	$(BIN)/python benchmarks/fuzz.py
 	.venv-bench/bin/python benchmarks/replay.py
+	.venv-bench/bin/python benchmarks/crash_points.py
 
 record: .venv/dev  ## record the reference agents with a small real model; needs a C compiler, takes minutes
 	$(BIN)/python -m tools.record
@@ -45,9 +47,10 @@ record: .venv/dev  ## record the reference agents with a small real model; needs
 	$(BIN)/python -m pip install --quiet --editable ".[examples,dev]"
 	touch $@ .venv/examples
 
-.venv-bench/peers: pyproject.toml  ## what replay is measured against; apart, since its pytest plugin would load
+.venv-bench/peers: pyproject.toml  ## what replay and crash points are measured against; apart, since its plugins would load
 	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --editable ".[examples]" cassetter==0.16.1
+	.venv-bench/bin/python -m pip install --quiet --editable ".[examples]" cassetter==0.16.1 \
+	    langchain==1.4.7 langgraph==1.2.22 langchain-openai==1.7.3 langgraph-checkpoint-sqlite==3.1.2
 	touch $@
 
 clean:

@@ -44,6 +44,7 @@ class Fuzzed:
     laws: list[str] = field(default_factory=list)  # the checks that have one for this kind
     examples: int = 0
     steps: int = 0
+    asked: int = 0  # model requests
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     bitten: Counter[str] = field(default_factory=Counter)
@@ -153,7 +154,7 @@ class Fuzz:
         watching = Watching(self)
         machine = type("Machine", (WorldMachine,), {"stage": watching})
         with suppress(Broken, Flaky, FlakyFailure, ExceptionGroup):
-            run_state_machine_as_test(machine, settings=_settings(examples, STEPS[self.kind]))
+            run_state_machine_as_test(machine, settings=settings_for(examples, STEPS[self.kind]))
         found = [self._verified(moves, broken) for moves, broken in watching.shortest.values()]
         if None in found and not self.careful:  # it takes what earlier stories left behind
             self.careful = True
@@ -209,6 +210,7 @@ class Watching:
         found, judge = self.fuzz.found, self._judge
         done = [_label(move) for move in play.moves]
         found.steps += len(done)
+        found.asked += len(play.trace.requests())
         found.made.update(done)
         found.bitten.update(judge.bitten)
         for what in set(done):
@@ -226,7 +228,8 @@ def _label(move: Move) -> str:
     return f"{move.do}: {kind}" if kind and move.do in ("model fails", "tool fails", "spoil") else move.do
 
 
-def _settings(examples: int, steps: int) -> Any:
+def settings_for(examples: int, steps: int) -> Any:
+    """How Hypothesis runs a session: the same stories each time, and nothing kept of its own."""
     return settings(
         max_examples=examples,
         stateful_step_count=steps,
