@@ -76,6 +76,8 @@ def failures_are_not_retried(tale: Tale, event: Event) -> Said:
     last = tale.last(event, "tool_failed", "model_request", "killed", "resumed")
     if last is None or last.type != "tool_failed" or not _decided(tale, last):
         return None
+    if tale.run.of("killed", before=event):
+        return None  # of two equal calls, which one a fresh process carries out first cannot be told
     if event.type == "model_request":
         return ""
     first = tale.run.first("tool_called", call=last["call"])
