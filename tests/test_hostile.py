@@ -34,7 +34,7 @@ def left_over(folder: Path) -> list[str]:
         try:
             if one.pid != os.getpid() and one.cwd().startswith(str(folder)):
                 found.append(" ".join(one.cmdline()))
-        except psutil.Error:
+        except (psutil.Error, OSError):
             continue
     return found
 

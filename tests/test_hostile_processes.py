@@ -111,7 +111,7 @@ class Stage:
                 mine = one.name() == self.name or self.sleep in one.cmdline()
                 if (mine or self._within(one)) and one.status() != psutil.STATUS_ZOMBIE and one.pid != os.getpid():
                     found.append(one.pid)
-            except psutil.Error:
+            except (psutil.Error, OSError):  # a folder of another test may lie too deep to be named
                 continue
         return found
 

@@ -85,7 +85,8 @@ class Script:
             return place if known is None else known
         asked, last = history[-1]
         names = [call.tool for call in self._turn(session, last, asked).calls]
-        lost = last == place - 1 and names and not any(_says_more(request, asked, name) for name in names)
+        same = request.messages[:1] == asked.messages[:1]  # and not of a sub-agent
+        lost = same and last == place - 1 and names and not any(_says_more(request, asked, name) for name in names)
         return last if lost else place
 
     def _turn(self, session: str, place: int, request: Request) -> Turn:

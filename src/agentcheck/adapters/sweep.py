@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +23,22 @@ def sweep(mark: str, folder: Path) -> list[str]:
         with contextlib.suppress(psutil.Error, OSError):
             ended.append(" ".join(process.cmdline())[:80])
             process.kill()
+    _wait(list(found.values()))
     return ended
+
+
+def _wait(killed: list[psutil.Process]) -> None:
+    """Return when they are gone, or nothing is left of them but an entry; after a second at the latest."""
+    for _ in range(100):
+        if not any(_runs(process) for process in killed):
+            return
+        time.sleep(0.01)
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error, OSError):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    return False
 
 
 def _belongs(process: psutil.Process, mark: str, folder: Path) -> bool:

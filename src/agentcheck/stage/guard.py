@@ -32,7 +32,10 @@ WRITES: Final = {
 }
 _WRITE_FLAGS: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CODE: Final = (".py", ".pyc", ".so", ".pth")  # of other people: what a prompt came from is data, or the user's own
-_HARMLESS: Final = ("/dev/", "/proc/self/")
+_HARMLESS: Final = (
+    "/proc/self/",
+    *(f"/dev/{name}" for name in ("null", "zero", "full", "tty", "pts/", "fd/", "std", "random", "urandom")),
+)
 
 Report = Callable[[str, str, str], None]  # what, detail, where
 
