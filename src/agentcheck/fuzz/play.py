@@ -1,7 +1,7 @@
 """One story played on one agent, move by move."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from agentcheck.fuzz.moves import BEGIN, Move, answer, failure, turn
@@ -12,7 +12,6 @@ from agentcheck.messages import ToolSpec
 from agentcheck.model import catalog
 from agentcheck.plan import Run
 from agentcheck.reducer import Answer, Approved
-from agentcheck.scenario import Turn
 from agentcheck.trace import Event
 
 MODEL, TOOL, HUMAN, NOBODY, GONE = "the model", "a tool", "a human", "nobody", "nothing more"
@@ -215,8 +214,3 @@ def calls(*several: Mapping[str, Any]) -> Move:
 
 def begin(sessions: int = 1, **details: Any) -> Move:
     return Move(BEGIN, {"sessions": sessions, **details})
-
-
-def turns(moves: list[Move]) -> Iterator[Turn]:
-    """The decisions among moves."""
-    return (turn(move) for move in moves if move.do in ("call", "say", "finish"))

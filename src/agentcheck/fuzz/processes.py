@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from agentcheck.adapters import host as hosts
 from agentcheck.adapters.process import session
@@ -19,8 +19,6 @@ from agentcheck.reducer import Answer, Approved
 from agentcheck.stored import files
 from agentcheck.trace import Event
 from agentcheck.world import CHOOSE
-
-MOST_HANGS: Final = 2  # of a session: each may take all the time that a run has
 
 
 @dataclass

@@ -170,17 +170,17 @@ for _check in ("F06-crash-loses-nothing", "F05-effects-match-state"):
     law(_check, "model_request", kinds="H")(_undone)
 
 
-def _key(tale: Tale, tool: str, given: Any) -> tuple[str, str]:
+def _key(tool: str, given: Any) -> tuple[str, str]:
     return tool, json.dumps(given, sort_keys=True)
 
 
 def _twice(tale: Tale, effect: Event) -> bool:
     """Whether a call took effect more often than the model has decided on it."""
-    own = _key(tale, effect["tool"], arguments(tale.run.reach("tool_called", call=effect["call"])))
+    own = _key(effect["tool"], arguments(tale.run.reach("tool_called", call=effect["call"])))
     effects = [e for e in (*tale.before(effect, "effect"), effect) if e["tool"] == effect["tool"]]
-    had = sum(_key(tale, e["tool"], arguments(tale.run.reach("tool_called", call=e["call"]))) == own for e in effects)
+    had = sum(_key(e["tool"], arguments(tale.run.reach("tool_called", call=e["call"]))) == own for e in effects)
     decisions = [c for reply in tale.before(effect, "model_reply") for c in decided(tale, reply)]
-    return had > sum(_key(tale, c.name, parsed(c.arguments or "{}")) == own for c in decisions)
+    return had > sum(_key(c.name, parsed(c.arguments or "{}")) == own for c in decisions)
 
 
 @law("F06-crash-loses-nothing", "effect", kinds="H")

@@ -5,19 +5,6 @@ from agentcheck.fuzz.laws import Said, Tale, law
 from agentcheck.trace import Event, Trace
 
 _MOST: int = 200
-_TRANSIENT = (
-    "HTTP 429",
-    "HTTP 500",
-    "HTTP 529",
-    "reset",
-    "timeout",
-    "cut",
-    "stall",
-    "Reset",
-    "TimesOut",
-    "CutStream",
-    "StallStream",
-)
 
 
 @law("F08-loop-is-bounded", "model_request", "finished")
