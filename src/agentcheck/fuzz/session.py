@@ -166,7 +166,9 @@ class Fuzz:
         again, _ = self.replay(moves)
         if again is None and not self.careful:
             return None
-        return Failure(self.kind, (again or broken).check, (again or broken).message, moves)
+        if again is None:
+            return Failure(self.kind, broken.check, f"{broken.message} (once, and not when it was played again)", moves)
+        return Failure(self.kind, again.check, again.message, moves)
 
 
 class Watching:
