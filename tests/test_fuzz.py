@@ -238,3 +238,17 @@ def test_a_spoiled_kept_story_is_told(pytester):
     result = fuzzed(pytester)
     result.stdout.fnmatch_lines(["*mine-C-spoiled.json is not JSON: remove it, and let --agentcheck-fuzz find*"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize("number", ["0", "-3"])
+def test_no_stories_are_no_session(pytester, number):
+    written(pytester.path, SOUND)
+    result = pytester.runpytest_subprocess(
+        "--agentcheck",
+        "--agentcheck-target",
+        "my_agent:run",
+        "--agentcheck-fuzz",
+        f"--agentcheck-fuzz-examples={number}",
+    )
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --agentcheck-fuzz-examples is a number of stories, 1 or more"])
