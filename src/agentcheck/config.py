@@ -102,7 +102,7 @@ class Config(_Table):
     owned: list[str] = _key("an array of paths", [])
     context: Importable | None = _key(_OBJECT)
     guard: Importable | None = _key(_OBJECT)
-    has: dict[str, bool] = _key("a table of fact = true or false", {})
+    has: dict[str, bool] = _key("a table of fact = true or false, such as resume or subagents", {})
     scenario: str | dict[str, Any] | None = _key("the path of a scenario file, or a table")
     recordings: list[str] = _key("an array of paths", [])
     snapshots: list[str] = _key("an array of paths", [])

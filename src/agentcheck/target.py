@@ -65,7 +65,9 @@ class Target:
         owned: further files or folders whose text counts as the user's own prompt.
         context: "module:function" giving the agent's own view of its last context window.
         guard: "module:function" of the user's own that can veto a decision before it acts.
-        has: other facts about the agent, such as {"subagents": False}.
+        has: other facts about the agent, such as {"subagents": False} or the abilities of `agentcheck.adapter`.
+        cites: for an ability that it does not have, what its framework's documentation says of that.
+        framework: the framework that it is made with, and its versions.
         scenario: path of a scenario file, relative to the project, or its parsed content.
     """
 
@@ -85,6 +87,9 @@ class Target:
     context: str | None = None
     guard: str | None = None
     has: Mapping[str, bool] = field(default_factory=dict)
+    cites: Mapping[str, str] = field(default_factory=dict)
+    framework: str = ""
+    home: str = ""  # the module in which an adapter's object was found
     scenario: str | Mapping[str, Any] | None = None
     recordings: Sequence[str] = ()
     snapshots: Sequence[str] = ()

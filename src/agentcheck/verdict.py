@@ -3,6 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from agentcheck.abilities import insist
 from agentcheck.check import KINDS, Check
 from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
 from agentcheck.score import combine
@@ -24,7 +25,7 @@ def judge(lab: "Lab", check: Check) -> Finding:
     """The finding of one check. Never raises for what the agent does."""
     started = time.monotonic()
     kinds = [k for k in check.kinds if k in lab.kinds]
-    parts = [_on_kind(lab, check, kind) for kind in _deepest(kinds)] or [_no_kind(check)]
+    parts = [_on_kind(lab, check, kind) for kind in _deepest(kinds)] or [_on_none(lab, check)]
     outcome = combine([p.outcome for p in parts])
     decisive = next(p for p in parts if p.outcome is outcome)
     return Finding(
@@ -44,7 +45,14 @@ def _deepest(kinds: list[str]) -> list[str]:
     return [k for k in kinds if k != "W"] or kinds
 
 
-def _no_kind(check: Check) -> Finding:
+def _on_none(lab: "Lab", check: Check) -> Finding:
+    """Of a check that knows none of the target's kinds."""
+    try:
+        insist(lab, check)
+    except AssertionError as lacking:
+        return Finding(check.id, Outcome.FAIL, str(lacking), kinds=lab.kinds[0])
+    except Undecided as undecided:
+        return Finding(check.id, undecided.outcome, undecided.message)
     wanted = " or a ".join(KINDS[k] for k in check.kinds)
     return Finding(check.id, Outcome.UNTESTABLE, f"it can be judged on a {wanted}", mend=MENDS[check.kinds[-1]])
 
@@ -52,6 +60,7 @@ def _no_kind(check: Check) -> Finding:
 def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
     lab.begin(kind)
     try:
+        insist(lab, check)
         found = check.judge(lab)
     except AssertionError as failed:
         message, detail = said(failed)

@@ -53,8 +53,7 @@ class Performance:
         answer_input(self.link)
         self.toolbox.bind_approval()
         veto.install(self.target.guard, self.job.get("veto"), self._note_veto)
-        for tool in self.job["known"]:
-            self.toolbox.place(tool)
+        self.toolbox.place_all(self.job["known"])
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
         sessions = list(self.job["sessions"])
         if self.job.get("together"):

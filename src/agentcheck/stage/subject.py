@@ -112,14 +112,18 @@ def _missing(error: BaseException) -> str:
 
 def as_target(found: Any, reference: str) -> Target:
     """A Target for whatever object was named, told by its shape. Raises BadTarget."""
-    if isinstance(found, Target):
-        return found
     if inspect.ismodule(found) and isinstance(getattr(found, "target", None), Target):
-        return found.target  # type: ignore[no-any-return]
+        found = found.target
+    if isinstance(found, Target):
+        of_adapter = found.framework and not found.home
+        return replace(found, home=reference.partition(":")[0]) if of_adapter else found
     if hasattr(found, "start") and hasattr(found, "reduce"):
         return Target(reducer=found() if isinstance(found, type) else found)
     if hasattr(found, "launch") and hasattr(found, "resume"):
         return Target(host=found() if isinstance(found, type) else found)
+    by_adapter = None if inspect.isroutine(found) or isinstance(found, type) else _of_a_framework(found, reference)
+    if by_adapter is not None:
+        return by_adapter
     if isinstance(found, type) or _lacks_self(found):
         what, name, method = _of_a_class(found)
         raise BadTarget(
@@ -133,6 +137,23 @@ def as_target(found: Any, reference: str) -> Target:
         f"{reference} is {kind}, which cannot be run; name a function `run(task)`, "
         "an object with `launch` and `resume`, or one with `start` and `reduce`"
     )
+
+
+def _of_a_framework(found: Any, reference: str) -> Target | None:
+    """The target that an adapter makes of the object, where one drives it. Raises BadTarget."""
+    from agentcheck.frameworks import BadAdapter, adapter_for
+
+    try:
+        adapter = adapter_for(found)
+    except BadAdapter as error:
+        raise BadTarget(f"{reference}: {error}") from None
+    if adapter is None:
+        return None
+    try:
+        made = adapter.target(found)
+    except Exception as error:
+        raise BadTarget(f"{reference}: the adapter for {adapter.name} raised {_said(error)}") from None
+    return replace(made, home=reference.partition(":")[0])
 
 
 def _lacks_self(found: Any) -> bool:
@@ -196,6 +217,8 @@ def signature(run: Any) -> list[dict[str, Any]]:
 
 def module_of(target: Target) -> Any:
     """The module in which to look for the target's tools."""
+    if target.home:
+        return sys.modules[target.home]
     part = next(p for p in (target.run, target.host, target.reducer) if p is not None)
     name = part.__name__ if inspect.ismodule(part) else getattr(part, "__module__", None) or type(part).__module__
     return sys.modules.get(name) or sys.modules["__main__"]

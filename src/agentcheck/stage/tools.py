@@ -9,7 +9,7 @@ import io
 import sys
 import textwrap
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -38,11 +38,17 @@ class Toolbox:
 
     def bind(self, tool: str) -> dict[str, Any]:
         """Bind one tool and say what can be done with it."""
+        if self._asks_by_itself(tool):
+            return {"bound": True, "why": "", "value": True}
         try:
             found = self.place(tool)
         except binder.CannotBind as error:
             return {"bound": False, "why": str(error)}
         return {"bound": binder.is_bound(found), "why": "", **describe(found.original), "value": self._has_value(tool)}
+
+    def _asks_by_itself(self, tool: str) -> bool:
+        """Whether this is a tool whose own body asks a human and may run."""
+        return tool in (self.target.human or ()) and self.target.binding(tool).allow
 
     def place(self, tool: str) -> binder.Bound:
         """Put ourselves in the place of one tool's function. Raises CannotBind."""
@@ -50,6 +56,12 @@ class Toolbox:
             self.bound[tool] = binder.bind(tool, self._function(tool), self._dispatch)
             self._bind_beneath(tool)
         return self.bound[tool]
+
+    def place_all(self, tools: Iterable[str]) -> None:
+        """Put ourselves in the place of these tools, all of which were bound before."""
+        for tool in tools:
+            if not self._asks_by_itself(tool):
+                self.place(tool)
 
     def bind_approval(self) -> None:
         """Bind the user's own function that asks for approval, where one is declared."""

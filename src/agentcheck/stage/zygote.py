@@ -113,7 +113,7 @@ def _described(target: Target) -> dict[str, Any]:
         "declared": declarations(target),
         "module": getattr(module_of(target), "__file__", None) or "",
         "parameters": signature(target.run) if target.run is not None else [],
-        "framework": _framework(part),
+        "framework": target.framework or _framework(part),
         "files": sorted(guard.files_read),
         "sources": _sources(sys.modules),
         "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],

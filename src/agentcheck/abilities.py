@@ -1,0 +1,44 @@
+"""What follows where a target has no such ability: one failure on the root check of a factor, and nothing of the rest.
+
+A target says itself what it lacks (`has = {resume = false}`), or its adapter does and cites the framework's own
+documentation (`Target.cites`). Without either, a missing ability is undecided, never a failure.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+from agentcheck.adapter import Ability
+from agentcheck.check import Check
+from agentcheck.finding import Untestable
+
+if TYPE_CHECKING:
+    from agentcheck.lab import Lab
+
+ROOTS: Final[Mapping[Ability, str]] = {
+    Ability.SNAPSHOT: "F05-state-is-single",
+    Ability.RESUME: "F06-resume-continues",
+    Ability.CONTACT: "F07-human-is-a-tool",
+}
+_HANG_ON: Final[Mapping[str, Ability]] = {  # checks of other factors that need a run to be taken up again
+    "F07-contact-pauses": Ability.CONTACT,
+    "F07-answer-reaches-model": Ability.CONTACT,
+    "F07-silence-is-not-consent": Ability.RESUME,
+    "F08-run-can-be-interrupted": Ability.RESUME,
+    "F11-duplicate-delivery-is-once": Ability.SNAPSHOT,
+}
+_OF_FACTORS: Final = {5: Ability.SNAPSHOT, 6: Ability.RESUME}
+
+
+def insist(lab: "Lab", check: Check) -> None:
+    """Raises AssertionError, with the citation, or Untestable, where the check needs what the target cannot do."""
+    ability = _needed(check)
+    if ability is None or lab.target.has.get(ability) is not False:
+        return
+    if check.id != ROOTS[ability]:
+        raise Untestable(f"follows from {ROOTS[ability]}")
+    raise AssertionError(lab.target.cites.get(ability) or f"declared: it cannot do that (has = {{{ability} = false}})")
+
+
+def _needed(check: Check) -> Ability | None:
+    rooted = next((ability for ability, root in ROOTS.items() if root == check.id), None)
+    return rooted or _HANG_ON.get(check.id) or _OF_FACTORS.get(check.factor)
