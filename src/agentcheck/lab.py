@@ -33,6 +33,7 @@ from agentcheck.process import Machine
 from agentcheck.reducer import Answer, Approved
 from agentcheck.scenario import HumanPlan, Scenario, ScenarioError, Turn
 from agentcheck.stages import Stages
+from agentcheck.strays import attempts
 from agentcheck.target import Limits, Target, ToolBinding
 from agentcheck.trace import Event, Trace
 from agentcheck.world import World
@@ -118,7 +119,8 @@ class Lab(Offers):
 
     def describe(self) -> dict[str, Any]:
         framework = self.described["framework"]
-        notes = [*self._assumed(), *self.strangers(), *self._unused(), *self.notes]
+        strays = attempts(self.described.get("refused", ()), self.runs())
+        notes = [*self._assumed(), *self.strangers(), *self._unused(), *strays, *self.notes]
         return {"name": self.target.name, "kind": self.kinds, "framework": framework or None, "assumptions": notes}
 
     def _assumed(self) -> Iterator[str]:

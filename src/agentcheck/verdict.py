@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 from agentcheck.abilities import insist
 from agentcheck.check import KINDS, Check
 from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
+from agentcheck.messages import ToolCall
 from agentcheck.score import combine
 from agentcheck.trace import Event
 
@@ -99,9 +100,24 @@ def encodable(text: str) -> str:
 def _in_words(event: Event) -> str:
     """An event as one line: its type, and what it is about."""
     about = [event.data[k] for k in ("tool", "n", "kind", "status", "what", "name", "failure") if event.data.get(k)]
-    shown = next((event.data[k] for k in ("message", "arguments", "text", "value", "detail") if event.data.get(k)), "")
+    named = ("message", "arguments", "text", "value", "detail", "reason", "error", "result")
+    shown = _crossed(event) or next((event.data[k] for k in named if event.data.get(k)), "")
     text = " ".join(str(part) for part in (event.type, *about, shown) if part != "")
     return text if len(text) <= 160 else text[:157] + "..."
+
+
+def _crossed(event: Event) -> str:
+    """What went over the wire: the last message of a request, the decision of a reply."""
+    if event.type == "model_request" and event.request.messages:
+        last = event.request.messages[-1]
+        return f"{last.role}: {last.text or ', '.join(map(_written, last.calls))}"
+    if event.type == "model_reply":
+        return ", ".join(map(_written, event.decision.calls)) or event.decision.text
+    return ""
+
+
+def _written(call: ToolCall) -> str:
+    return f"{call.name} {call.arguments}"
 
 
 def _paths(lab: "Lab") -> list[str]:

@@ -139,14 +139,17 @@ def opens_to_write(mode: Any, flags: Any) -> bool:
 
 
 def where(project: tuple[str, ...]) -> str:
-    """The innermost line of the user's own code on the stack, as file:line."""
+    """The innermost line of the user's own code on the stack, as file:line; else where a package began to act."""
     frame: FrameType | None = sys._getframe(1)
+    package = ""
     while frame is not None:
         name = frame.f_code.co_filename
-        if name.startswith(project) and "site-packages" not in name:
+        _, installed, within = name.rpartition("site-packages/")
+        if name.startswith(project) and not installed:
             return f"{Path(name).name}:{frame.f_lineno}"
+        package = f"{within}:{frame.f_lineno}" if installed else package
         frame = frame.f_back
-    return ""
+    return package
 
 
 def _short(value: Any) -> str:

@@ -30,6 +30,7 @@ from agentcheck.target import Target
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 guard = Guard()
 _sleeps: list[float] = []
+_at_import: list[dict[str, str]] = []  # what the guard refused while the target was imported
 _on_sleep = [_sleeps.append]
 
 
@@ -61,7 +62,7 @@ def main() -> None:
 
 def _import(spec: Mapping[str, Any]) -> Target:
     refused: list[str] = []
-    guard.report = lambda what, detail, where: refused.append(f"{what} {detail} ({where})")
+    guard.report = lambda what, detail, where: _note(what, detail, where, refused)
     guard.armed = True
     try:
         with clock.held_at(spec.get("clock")):
@@ -70,6 +71,11 @@ def _import(spec: Mapping[str, Any]) -> Target:
         raise BadTarget(f"{error}{'; agentcheck had refused ' + refused[0] if refused else ''}") from None
     finally:
         guard.armed = False
+
+
+def _note(what: str, detail: str, where: str, refused: list[str]) -> None:
+    refused.append(f"{what} {detail} ({where})")
+    _at_import.append({"what": what, "detail": detail, "where": where})
 
 
 @contextlib.contextmanager
@@ -116,6 +122,7 @@ def _described(target: Target) -> dict[str, Any]:
         "framework": target.framework or _framework(part),
         "files": sorted(guard.files_read),
         "sources": _sources(sys.modules),
+        "refused": _at_import[:],
         "threads": [t.name for t in threading.enumerate() if t is not threading.main_thread()],
         "has": {
             "interrupt": callable(getattr(target.host, "interrupt", None)),
