@@ -9,6 +9,16 @@ from pathlib import Path
 
 import pytest
 
+TYPE_CHECKING = False  # typing itself takes longer to import than the rest of this module
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import ModuleType
+    from typing import Any
+
+    from agentcheck.lab import Lab
+    from agentcheck.plan import Run
+    from agentcheck.testing import RunAgent
+
 OWN = "pytest-agentcheck"
 NODES = "agentcheck::"  # "pytest agentcheck::F09-…", as pasted from a summary, selects that check
 
@@ -31,6 +41,38 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     points = {"metavar": "WHICH", "choices": ("sample", "all")}
     add("--agentcheck-crash-points", **points, help="Which crash points of a host to try (default: sample).")
     add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest) -> "Iterator[Lab]":
+    """The agent of this project in its lab; for another one, see agentcheck.testing.open_lab."""
+    from agentcheck.testing import pieces
+
+    yield from pieces.of_session(request.config)
+
+
+@pytest.fixture
+def run_agent(lab: "Lab") -> "RunAgent":
+    """Run the agent of `lab` once: `run_agent(*turns, faults=…)`, or `await run_agent.aio(…)`; returns the trace."""
+    made: RunAgent = _testing().RunAgent(lab)
+    return made
+
+
+@pytest.fixture
+def faults() -> "ModuleType":
+    """What can break: `faults.ToolFails("deploy", faults.Http(503)) & faults.ModelFails(faults.Http(429))`."""
+    return import_module("agentcheck.faults")
+
+
+@pytest.fixture
+def cassette(lab: "Lab") -> "Callable[..., Run]":
+    """Play a recording to the agent of `lab`: `cassette("cassettes/run.jsonl")`; returns the trace."""
+    play: Callable[..., Run] = _testing().cassettes(lab)
+    return play
+
+
+def _testing() -> "Any":
+    return import_module("agentcheck.testing")
 
 
 def pytest_configure(config: pytest.Config) -> None:
