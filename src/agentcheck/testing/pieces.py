@@ -3,7 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,15 @@ def open_lab(target: str | None = None, *, rootdir: Path | None = None, **config
 
 def of_session(config: pytest.Config) -> Iterator[Lab]:
     """The lab of a session, closed when the iteration ends; what is wrong with it fails the test in one sentence."""
-    target = config.getoption("agentcheck_target", None)
-    try:
-        with open_lab(target, rootdir=config.rootpath) as lab:
-            yield lab
-    except (ConfigError, HarnessError) as error:
-        pytest.fail(f"agentcheck: {error}", pytrace=False)
+    target, wrong = config.getoption("agentcheck_target", None), ""
+    with ExitStack() as open:
+        try:
+            lab = open.enter_context(open_lab(target, rootdir=config.rootpath))
+        except (ConfigError, HarnessError) as error:
+            wrong = str(error)
+        if wrong:
+            pytest.fail(f"agentcheck: {wrong}", pytrace=False)
+        yield lab
 
 
 class RunAgent:
@@ -82,21 +85,28 @@ def cassettes(lab: Lab) -> Callable[..., Run]:
     """
 
     def play(path: str | Path, **scenario: Any) -> Run:
-        config = lab.config.having(scenario={**scenario, "cassette": str(path)})
-        with Lab(config, rootdir=lab.root, reports=lab.traces.parent) as replaying:
-            replaying.begin(lab.kind)
-            return _told(replaying.happy)
+        return _told(lambda: _replayed(lab, {**scenario, "cassette": str(path)}))
 
     return play
+
+
+def _replayed(lab: Lab, scenario: dict[str, Any]) -> Run:
+    config = lab.config.having(scenario=scenario)
+    with Lab(config, rootdir=lab.root, reports=lab.traces.parent) as replaying:
+        replaying.begin(lab.kind)
+        return replaying.happy()
 
 
 def _told(run: Callable[[], Run]) -> Run:
     try:
         return run()
     except HarnessError as error:
-        pytest.fail(f"agentcheck: {error}", pytrace=False)
+        failed, skipped = str(error), ""
     except Undecided as undecided:
-        pytest.skip(f"Not testable: {undecided.message}{_mend(undecided)}")
+        failed, skipped = "", f"Not testable: {undecided.message}{_mend(undecided)}"
+    if skipped:
+        pytest.skip(skipped)
+    pytest.fail(f"agentcheck: {failed}", pytrace=False)
 
 
 def _mend(undecided: Undecided) -> str:
