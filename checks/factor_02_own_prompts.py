@@ -16,7 +16,8 @@ from agentcheck.first_request import (
     first_request,
 )
 from agentcheck.lab import Lab
-from agentcheck.provenance import provenance, short, spread, untracked
+from agentcheck.later_words import later_words
+from agentcheck.provenance import place_of, provenance, short, spread, untracked
 
 FOREIGN = 0.05  # of the instruction text; what may come from elsewhere
 
@@ -30,14 +31,14 @@ FOREIGN = 0.05  # of the instruction text; what may come from elsewhere
     remedy="bring the text into a file of your own and send that, or list the file in `owned` where it is yours",
     reaches="a model request with instructions in it",
 )
-def prompt_is_owned(lab: Lab) -> None:
+def prompt_is_owned(lab: Lab) -> str:
     """Text that ships inside a dependency changes with its next release, unseen, and with it what the agent does."""
     found = provenance(lab)
     foreign = sum(found.foreign.values())
     worst = next(iter(found.foreign), None)
     assert found.share(foreign) <= FOREIGN, lab.seen(
         f"{found.share(foreign):.0%} of the instructions come from elsewhere: {spread(found.foreign, lab)}; "
-        f"“{found.excerpts.get(worst)}”",
+        f"“{found.excerpts.get(worst)}” ({place_of(lab, worst, found.excerpts.get(worst))}){_later(lab)}",
         lab.happy().requests()[0],
     )
     if found.share(foreign + found.unknown) > FOREIGN:
@@ -46,6 +47,13 @@ def prompt_is_owned(lab: Lab) -> None:
             f"{found.share(found.unknown):.0%} of the instructions stand in no file that agentcheck has found: {shown}",
             mend='[tool.agentcheck]\nowned = ["prompts"]  # files or folders that hold them',
         )
+    return f"{found.share(sum(found.owned.values())):.0%} of the instructions stand in your own files{_later(lab)}"
+
+
+def _later(lab: Lab) -> str:
+    """What others add later, for people; nothing where they add nothing."""
+    told = [one.told(lab) for one in later_words(lab)]
+    return f"; later the model also gets, {'; '.join(told)}" if told else ""
 
 
 @check(

@@ -129,16 +129,24 @@ def provenance(lab: Lab) -> Provenance:
     return known[lab.kind]
 
 
-def attribute(lab: Lab, passages: Sequence[Passage], known: Iterable[str], *, foreign: bool = True) -> None:
-    """Give each word of the passages an owner: `DATA`, the path of a file, or None where it stands in none."""
+def attribute(
+    lab: Lab, passages: Sequence[Passage], known: Iterable[str], *, foreign: bool = True, mostly_data: bool = False
+) -> None:
+    """Give each word of the passages an owner: `DATA`, the path of a file, or None where it stands in none.
+
+    In passages that are `mostly_data`, known names such as list_tags or v1 are data before anybody is asked for them.
+    """
     data = [words(text) for text in known]
     long, short_ones = rows(data), rows((d for d in data if len(d) < SHINGLE), whole=1)
+    names = rows((d for d in data if len(d) == 1 and not d[0].isalpha()), whole=1)
     project = project_of(lab)
     for passage in passages:
         passage.claim(DATA, long)
+        if mostly_data:
+            passage.claim(DATA, names)
     near = _search(passages, project.own())
     if foreign:
-        _name(passages, project.others())
+        _name(passages, project.others(), least=SHINGLE + 1 if mostly_data else _WORTH_NAMING)
     for passage in passages:
         passage.claim(DATA, short_ones)
         for source in near:
@@ -160,9 +168,9 @@ def _search(passages: Sequence[Passage], sources: Iterable[Source]) -> list[Sour
     return holders
 
 
-def _name(passages: Sequence[Passage], sources: Iterable[Source]) -> None:
+def _name(passages: Sequence[Passage], sources: Iterable[Source], *, least: int) -> None:
     """Let other people's sources claim what is left, those first that hold the most of it."""
-    _, coarse = _anchors(passages, _WORTH_NAMING)
+    _, coarse = _anchors(passages, least)
     wanted = {row for passage in passages for row in passage.unclaimed()} if coarse else set()
     read, holding = 0, []
     for source in sources if wanted else ():
@@ -229,6 +237,16 @@ def _summed(passages: Sequence[Passage], project: Project) -> Provenance:
     return Provenance(owned, foreign, _left(passages), excerpts)
 
 
+def foreign_words(lab: Lab, passages: Sequence[Passage], *, least: int) -> Iterator[tuple[Path, int, int, str]]:
+    """Where words of others stand (path, line), how many characters they have, and an excerpt of them."""
+    project = project_of(lab)
+    for passage in passages:
+        for owner in dict.fromkeys(o for o in passage.owners if o not in (None, DATA)):
+            path, excerpt = Path(str(owner)), _first(passage, owner)
+            if passage.owners.count(owner) >= least and not within(path, project.folders):
+                yield path, project.source(path).line_of(excerpt), passage.weight(owner), excerpt
+
+
 def _first(passage: Passage, owner: str | None) -> str:
     """The first row of words that an owner has."""
     first = passage.owners.index(owner)
@@ -238,10 +256,18 @@ def _first(passage: Passage, owner: str | None) -> str:
 
 def short(path: Path, lab: Lab) -> str:
     """A path for people: within the project, or within the package that it belongs to."""
-    if path.is_relative_to(lab.root):
-        return str(path.relative_to(lab.root))
     marks = [n for n, part in enumerate(path.parts) if part in ("site-packages", "dist-packages")]
+    if path.is_relative_to(lab.root) and not marks:
+        return str(path.relative_to(lab.root))
     return "/".join(path.parts[marks[-1] + 1 :]) if marks else "/".join(path.parts[-2:])
+
+
+def place_of(lab: Lab, path: Path | None, excerpt: str | None) -> str:
+    """A file with the line in which an excerpt stands."""
+    if path is None or excerpt is None:
+        return "nowhere"
+    line = project_of(lab).source(path).line_of(excerpt)
+    return f"{short(path, lab)}:{line}" if line else short(path, lab)
 
 
 # --- version control ---------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from agentcheck.passages import Rows, rows, words
+from agentcheck.passages import SHINGLE, Rows, rows, words
 
 LARGEST: Final = 2 * 2**20  # bytes of one file
 MOST_BYTES: Final = 96 * 2**20  # read in one search
@@ -50,6 +50,15 @@ class Source:
     def _held(self) -> Container[str]:
         """The words of the file, one way or the other: it is dearer to take a text apart than to search it once."""
         return frozenset(words(_ESCAPE.sub(" ", self.text))) if self.touched else self.text.lower()
+
+    def line_of(self, excerpt: str) -> int:
+        """The line in which the words of an excerpt begin, as far as they stand there as they are; 0 else."""
+        for length in (6, SHINGLE, 3):
+            wanted = r"\W+".join(map(re.escape, words(excerpt)[:length]))
+            found = re.search(wanted, self.text, re.IGNORECASE) if wanted else None
+            if found:
+                return self.text.count("\n", 0, found.start()) + 1
+        return 0
 
     def may_hold(self, rows_of_anchors: Iterable[Sequence[str]]) -> bool:
         """Whether most of the words of one of these rows are in the file, so that it is worth reading closely."""
