@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from agentcheck.adapter import Ability
 from agentcheck.check import Check
 from agentcheck.finding import Untestable
+from agentcheck.target import Target
 
 if TYPE_CHECKING:
     from agentcheck.lab import Lab
@@ -32,11 +33,18 @@ _OF_FACTORS: Final = {5: Ability.SNAPSHOT, 6: Ability.RESUME}
 def insist(lab: "Lab", check: Check) -> None:
     """Raises AssertionError, with the citation, or Untestable, where the check needs what the target cannot do."""
     ability = _needed(check)
-    if ability is None or lab.target.has.get(ability) is not False:
+    if ability is None or not _lacks(lab.target, ability):
         return
     if check.id != ROOTS[ability]:
         raise Untestable(f"follows from {ROOTS[ability]}")
     raise AssertionError(lab.target.cites.get(ability) or f"declared: it cannot do that (has = {{{ability} = false}})")
+
+
+def _lacks(target: Target, ability: Ability) -> bool:
+    """Whether the target says so, and its adapter can show for it; an agent without humans contacts none."""
+    if ability is Ability.CONTACT and target.human == []:
+        return False
+    return target.has.get(ability) is False and (not target.framework or ability in target.cites)
 
 
 def _needed(check: Check) -> Ability | None:

@@ -18,6 +18,7 @@ from agentcheck.target import Target, ToolBinding
 
 THREAD: Final = {"configurable": {"thread_id": "run"}}
 FILE: Final = "checkpoints.sqlite"
+MOST_STEPS: Final = 400
 _PERSISTENCE: Final = "https://docs.langchain.com/oss/python/langgraph/persistence"
 _NONE: Final = (
     f"the graph was compiled without a checkpointer, without which LangGraph keeps no state between calls "
@@ -41,8 +42,9 @@ class LangGraph:
         lasting = bool(saver) and type(saver).__name__ != "InMemorySaver"
         missing = {} if lasting else dict.fromkeys((Ability.SNAPSHOT, Ability.RESUME), _IN_MEMORY if saver else _NONE)
         tools = _tools(agent)
+        reviewed = _reviewed(agent)
         asking = [name for name, tool in tools.items() if _interrupts(tool)]
-        gated = _gated(agent)
+        human = [*asking, *(name for name, allowed in reviewed.items() if allowed == ["respond"])]
         part = {"host": Graph(agent, durability)} if lasting else {"run": _invoking(agent)}
         return adapted(
             self,
@@ -50,13 +52,14 @@ class LangGraph:
                 Ability.SNAPSHOT: lasting,
                 Ability.RESUME: lasting,
                 Ability.STEP: lasting,
-                Ability.APPROVALS: bool(gated),
+                Ability.APPROVALS: lasting and any("approve" in allowed for allowed in reviewed.values()),
+                **({Ability.CONTACT: lasting} if human else {}),  # else nobody has set it up
                 Ability.FAULTS: True,
-                Ability.BOUNDS: True,
+                Ability.BOUNDS: _is_bounded(agent),
             },
             cites=missing,
             tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},
-            **{**({"human": asking} if asking else {}), **part, **declared},
+            **{**({"human": human} if human else {}), **part, **declared},
         )
 
 
@@ -251,6 +254,17 @@ def _interrupts(tool: Any) -> bool:
     return any(getattr(space.get(name), "__module__", "") == "langgraph.types" for name in names if name == "interrupt")
 
 
-def _gated(graph: Any) -> list[str]:
-    """The nodes of middleware that makes calls wait for a human."""
-    return [name for name in graph.nodes if "HumanInTheLoop" in name]
+def _reviewed(graph: Any) -> dict[str, list[str]]:
+    """Tool → the decisions that HumanInTheLoopMiddleware lets a human make about its calls."""
+    found: dict[str, list[str]] = {}
+    for node in graph.nodes.values():
+        middleware = getattr(getattr(getattr(node, "bound", None), "func", None), "__self__", None)
+        for tool, config in getattr(middleware, "interrupt_on", {}).items():
+            found[tool] = list(config.get("allowed_decisions", ()))
+    return found
+
+
+def _is_bounded(graph: Any) -> bool:
+    """Whether a run ends after some hundred model calls at the most; each takes two steps or more."""
+    steps = (graph.config or {}).get("recursion_limit")
+    return any("ModelCallLimit" in name for name in graph.nodes) or (steps is not None and steps <= MOST_STEPS)

@@ -1,0 +1,54 @@
+"""What a target cannot do fails once, on the root check; what hangs on it follows, and nothing is guessed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agentcheck import catalog
+from agentcheck.config import load
+from agentcheck.finding import Outcome
+from agentcheck.lab import Lab
+
+LOOP = "agentcheck.fixtures.deploybot_loop:target"
+
+
+def judged(folder: Path, check: str, **changes: Any) -> tuple[Outcome, str]:
+    with Lab(load(folder, target=LOOP), rootdir=folder, reports=folder / "reports") as lab:
+        lab.target = lab.target.having(**changes)
+        found = lab.judge(next(one for one in catalog.load_all() if one.id == check))
+        return found.outcome, found.message
+
+
+def test_a_declared_lack_fails_the_root_and_the_rest_follows(tmp_path: Path) -> None:
+    lacking = {"has": {"resume": False, "snapshot": False}}
+    assert judged(tmp_path, "F06-resume-continues", **lacking)[0] is Outcome.FAIL
+    assert judged(tmp_path, "F05-state-is-single", **lacking)[0] is Outcome.FAIL
+    assert judged(tmp_path, "F06-crash-loses-nothing", **lacking) == (
+        Outcome.UNTESTABLE,
+        "follows from F06-resume-continues",
+    )
+    assert judged(tmp_path, "F11-duplicate-delivery-is-once", **lacking) == (
+        Outcome.UNTESTABLE,
+        "follows from F05-state-is-single",
+    )
+
+
+def test_an_adapters_word_counts_with_its_citation_only(tmp_path: Path) -> None:
+    lacking = {"has": {"resume": False}, "framework": "tiny 1.0"}
+    assert judged(tmp_path, "F06-resume-continues", **lacking)[0] is Outcome.UNTESTABLE
+    cited = judged(tmp_path, "F06-resume-continues", **lacking, cites={"resume": "it says so (https://tiny.example)"})
+    assert cited == (Outcome.FAIL, "it says so (https://tiny.example)")
+
+
+@pytest.mark.parametrize("has", [{}, {"resume": True}])
+def test_where_nothing_is_lacking_the_kind_decides(tmp_path: Path, has: dict[str, bool]) -> None:
+    outcome, message = judged(tmp_path, "F06-resume-continues", has=has)
+    assert outcome is Outcome.UNTESTABLE
+    assert message == "it can be judged on a reducer or a host"
+
+
+def test_an_agent_that_declares_no_humans_lacks_none(tmp_path: Path) -> None:
+    """What it does counts: this one asks at a terminal all the same."""
+    _, message = judged(tmp_path, "F07-human-is-a-tool", has={"contact": False}, human=[])
+    assert "cannot do that" not in message
