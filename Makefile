@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: score test lint types unit kill-matrix docs bench record clean
+.PHONY: score test lint types unit kill-matrix frameworks confirm docs bench record clean
 
 score: .venv/examples  ## score the two reference agents
 	$(BIN)/python tools/score.py
@@ -21,6 +21,12 @@ unit: .venv/dev
 
 kill-matrix: .venv/dev  ## every twin against every check; writes reports/kill-matrix.md
 	$(BIN)/python tests/kill_matrix.py --whole
+
+frameworks: .venv/dev  ## every framework's agents, each in its own environment; writes reports/frameworks
+	$(BIN)/python -m tools.frameworks
+
+confirm: .venv/dev  ## what their scorecards say, shown by scripts without agentcheck
+	$(BIN)/python -m tools.frameworks --confirm
 
 docs: .venv/dev  ## the page of each check
 	$(BIN)/python tools/docs.py
@@ -54,4 +60,4 @@ record: .venv/dev  ## record the reference agents with a small real model; needs
 	touch $@
 
 clean:
-	rm -rf .venv .venv-bench build dist *.egg-info reports/deploybot reports/deploybot_loop
+	rm -rf .venv .venv-bench .venv-frameworks build dist *.egg-info reports/deploybot reports/deploybot_loop

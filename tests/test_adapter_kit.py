@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agentcheck.adapter import Ability
+from agentcheck.adapter import Ability, needs
 from agentcheck.config import load
 from agentcheck.finding import HarnessError
 from agentcheck.lab import Lab
@@ -101,3 +101,10 @@ def test_without_its_adapter_the_object_is_nothing_that_can_be_run(tmp_path: Pat
     shutil.rmtree(folder / "tinyagents-1.0.dist-info")
     with pytest.raises(HarnessError, match="my_agents:agent is Agent, which cannot be run"):
         lab_of(folder, "my_agents:agent")
+
+
+def test_what_an_adapter_needs_is_named_with_the_command_that_installs_it() -> None:
+    needs("json", "langgraph")
+    for module in ("no_such_package", "no_such_package.inside"):
+        with pytest.raises(ImportError, match=rf"{module} is not installed: pip install .pytest-agentcheck.langgraph"):
+            needs(module, "langgraph")

@@ -18,6 +18,7 @@ import json
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 from agentcheck.target import Target
@@ -80,6 +81,16 @@ def versions(adapter: Adapter) -> str:
         except PackageNotFoundError:
             continue
     return ", ".join(found) or adapter.name
+
+
+def needs(module: str, extra: str) -> None:
+    """Raises ImportError, with the command that mends it, where a module that an adapter needs is not installed."""
+    try:
+        found = find_spec(module)
+    except ModuleNotFoundError:
+        found = None
+    if found is None:
+        raise ImportError(f'{module} is not installed: pip install "pytest-agentcheck[{extra}]"')
 
 
 def as_text(trigger: Any) -> str:

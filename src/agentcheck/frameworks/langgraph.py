@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from agentcheck.adapter import Ability, adapted, as_text
+from agentcheck.adapter import Ability, adapted, as_text, needs
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import Answer, Approved, Denied, Finished, HumanAnswered, Paused, Question, Text
 from agentcheck.target import Target, ToolBinding
@@ -40,6 +40,8 @@ class LangGraph:
         """A graph as a target. `durability` is what is passed to LangGraph; None: its default."""
         saver = getattr(agent, "checkpointer", None)
         lasting = bool(saver) and type(saver).__name__ != "InMemorySaver"
+        if lasting:
+            needs("langgraph.checkpoint.sqlite", "langgraph")
         missing = {} if lasting else dict.fromkeys((Ability.SNAPSHOT, Ability.RESUME), _IN_MEMORY if saver else _NONE)
         tools = _tools(agent)
         reviewed = _reviewed(agent)

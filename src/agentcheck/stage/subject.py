@@ -151,6 +151,8 @@ def _of_a_framework(found: Any, reference: str) -> Target | None:
         return None
     try:
         made = adapter.target(found)
+    except ImportError as error:
+        raise BadTarget(f"{reference}: {error}") from None
     except Exception as error:
         raise BadTarget(f"{reference}: the adapter for {adapter.name} raised {_said(error)}") from None
     return replace(made, home=reference.partition(":")[0])
