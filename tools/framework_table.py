@@ -33,7 +33,8 @@ def table(folder: Path) -> str:
     reports = {
         path.parent.name: json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*/agentcheck.json"))
     }
-    parts = [HEAD, _factors(reports), _counts(reports), _reasons(reports), _strays(reports), _versions(reports)]
+    parts = [HEAD, _factors(reports), _counts(reports), _parity(reports), _reasons(reports), _strays(reports)]
+    parts.append(_versions(reports))
     return "\n".join(parts)
 
 
@@ -68,6 +69,25 @@ def decided(report: Mapping[str, Any]) -> float:
     musts = [f for f in report["findings"] if f["severity"] == "MUST" and f["outcome"] != "not_applicable"]
     known = [f for f in musts if f["outcome"] in ("pass", "fail") or f["message"].startswith("follows from")]
     return len(known) / len(musts) if musts else 0.0
+
+
+def _parity(reports: Mapping[str, Any]) -> str:
+    """The MUST checks on which the hardened agents differ."""
+    hardened = {agent.removesuffix("-hardened"): r for agent, r in reports.items() if agent.endswith("-hardened")}
+    outcomes = {
+        agent: {f["check"]: _sign(f) for f in r["findings"] if f["severity"] == "MUST"} for agent, r in hardened.items()
+    }
+    checks = dict.fromkeys(check for known in outcomes.values() for check in known)
+    differing = [c for c in checks if len({known.get(c) for known in outcomes.values()}) > 1]
+    head = "## Where the hardened agents differ\n\nOn every other MUST they agree. Why each ✗ is there stands below.\n"
+    rows = ([f"`{c}`", *(known.get(c, "·") for known in outcomes.values())] for c in differing)
+    return f"{head}\n{_rows(['check', *outcomes], rows)}"
+
+
+def _sign(finding: Mapping[str, Any]) -> str:
+    if finding["message"].startswith("follows from"):
+        return "↳"  # from a check that fails
+    return {"pass": "✓", "fail": "✗", "not_applicable": "–", "error": "?"}.get(finding["outcome"], "·")
 
 
 def _reasons(reports: Mapping[str, Any]) -> str:
