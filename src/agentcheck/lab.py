@@ -187,6 +187,8 @@ class Lab(Offers):
             humans: HumanPlans, or Silence(); default: the scenario's answers, else approval.
             triggers: session → trigger or Envelope, for several sessions in one process.
             interleaved: the further sessions run in the middle of the first.
+            order: an Order in which the sessions of a callable or a host are in flight at once.
+            threads: those of an async function too are threads then, instead of tasks of one loop.
             machine, resume_on: where it starts and where it is resumed.
             stop: a Stop: kill, or ask to stop, at a crossing; the run is resumed after it.
             veto: a tool whose every call the target's own guard forbids.

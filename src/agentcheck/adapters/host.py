@@ -76,7 +76,7 @@ def launching(run: Run, plan: Plan) -> dict[str, Any]:
     return {
         "kind": "H",
         "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
-        "interleaved": plan.interleaved,
+        **plan.at_once,
         "context": plan.context,
         "store": str(run.stores[plan.triggers[0][0]]),
         "writable": [str(store) for store in run.stores.values()],

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 import gc
 import inspect
@@ -9,24 +10,28 @@ import os
 import signal
 import sys
 import sysconfig
+import threading
 import traceback
 import types
 import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
 from agentcheck.stage import beneath, clock, saves, together, veto, view
 from agentcheck.stage.channels import opened
+from agentcheck.stage.flight import Tools, flight
 from agentcheck.stage.guard import Guard
-from agentcheck.stage.intercept import in_its_own_thread, intercepted
+from agentcheck.stage.intercept import intercepted
 from agentcheck.stage.link import Link, running, session
 from agentcheck.stage.tools import Toolbox, answer_input, plain
+from agentcheck.stage.turns import REPLY, REQUEST
 from agentcheck.target import Target
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+PATIENCE = 1 / 3  # of the time that a run may take: how long one session waits for another at most
 TASK = "Please do the job that you are made for."
 
 
@@ -34,16 +39,28 @@ class Performance:
     """One process of the agent: its sessions, its boundaries, and how each session ended."""
 
     def __init__(self, link: Link, target: Target, module: types.ModuleType, guard: Guard, job: Mapping[str, Any]):
-        self.link = link
         self.target = target
         self.job = job
         self.guard = guard
-        subject = target.host if job["kind"] == "H" else target.run
-        self.toolbox = Toolbox(link, target, subject, module, guard)
-        self.inside: list[Mapping[str, Any]] = []  # sessions to run in the middle of the first one
-        self.requests = 0
+        self.flight = flight(job, self._entry, patience=target.limits.seconds * PATIENCE)
+        self.link: Any = link if self.flight is None else self.flight.link(link)
+        self.toolbox = self._toolbox(module)
         self.results: dict[str, Any] = {}  # session -> what it returned
+        self._one_request = threading.RLock()  # a request, and what the lab asks back before its answer
         link.on_stop = self.ask_to_stop
+
+    @property
+    def _entry(self) -> Any:
+        """What begins a session."""
+        return self.target.run if self.job["kind"] == "C" else self.target.host.launch
+
+    def _toolbox(self, module: types.ModuleType) -> Toolbox:
+        subject = self.target.host if self.job["kind"] == "H" else self.target.run
+        if self.flight is None:
+            return Toolbox(self.link, self.target, subject, module, self.guard)
+        tools = Tools(self.link, self.target, subject, module, self.guard)
+        tools.flight = self.flight
+        return tools
 
     def _note_veto(self) -> None:
         self.link.ask("probe", name="vetoed", value=self.job["veto"]["tool"])
@@ -56,21 +73,14 @@ class Performance:
         for tool in self.job["known"]:
             self.toolbox.place(tool)
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
-        sessions = list(self.job["sessions"])
         if self.job.get("together"):
             together.begin(self.link, self.job["store"])
         elif self.job.get("saves"):
             saves.begin(self.link, self.job["store"])
-        if self.job.get("interleaved"):
-            self.inside = sessions[1:]
-            sessions = sessions[:1]
         with warnings.catch_warnings(record=True) as caught, clock.held_at(self.job.get("clock")):
             warnings.simplefilter("always")
             with intercepted(self.ask_model):
-                for one in sessions:
-                    self.perform(one, apart=False)
-                while self.inside:
-                    self.perform(self.inside.pop(0), apart=True)
+                self.perform()
                 gc.collect()
         never = [str(w.message) for w in caught if "was never awaited" in str(w.message)]
         if never:
@@ -86,26 +96,43 @@ class Performance:
             shown = view.of_callable(str(self.target.context), self.results.get(first))
         self.link.ask("probe", name="context", value=shown)
 
-    def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
-        """One session in a context of its own; in a thread of its own too where it is in the middle of another."""
-        running.append(one["name"])
-        if apart:
-            in_its_own_thread(lambda: self._perform(one))
-        else:
-            contextvars.copy_context().run(self._perform, one)
-        running.pop()
+    def perform(self) -> None:
+        """All sessions: one after the other, each in a context of its own, or in flight at once."""
+        if self.flight is None:
+            for one in self.job["sessions"]:
+                running[:] = [one["name"]]
+                contextvars.copy_context().run(self._perform, one)
+            return
+        sessions = {one["name"]: one for one in self.job["sessions"]}
+        play = self._perform_async if self.flight.tasks else self._perform
+        with self.flight.watched():
+            self.flight.play(lambda name: play(sessions[name]))
+        running[:] = [*sessions][:1]
+        self.link.ask("probe", name="in_flight", value=self.flight.facts())
 
     def _perform(self, one: Mapping[str, Any]) -> None:
-        session.set(one["name"])
-        try:
+        with self._session(one):
             result = self._call(one)
             if inspect.isawaitable(result):
                 result = asyncio.run(_wait(result))
+            self._end(one, result)
+
+    async def _perform_async(self, one: Mapping[str, Any]) -> None:
+        with self._session(one):
+            self._end(one, await self._call(one))
+
+    @contextlib.contextmanager
+    def _session(self, one: Mapping[str, Any]) -> Iterator[None]:
+        """What is done in this block is the session's; an error ends it."""
+        session.set(one["name"])
+        try:
+            yield
         except BaseException as error:
             self.link.ask("finished", status="failed", **failure(error))
-        else:
-            self.results[one["name"]] = result
-            self.link.ask("finished", **ending(result))
+
+    def _end(self, one: Mapping[str, Any], result: Any) -> None:
+        self.results[one["name"]] = result
+        self.link.ask("finished", **ending(result))
 
     def _call(self, one: Mapping[str, Any]) -> Any:
         if self.job["kind"] == "C":
@@ -140,15 +167,23 @@ class Performance:
         failure = self.toolbox.http_failure()
         if failure is not None:
             return beneath.http_answer(failure)
-        self.requests += 1
-        if self.requests == 2 and self.inside:
-            waiting, self.inside = self.inside, []
-            for one in waiting:
-                self.perform(one, apart=True)
-        reply = self.link.ask("http", method=method, url=url, headers=headers, body=base64.b64encode(body).decode())
-        while reply["do"] == "bind":
-            reply = self.link.ask("bound", tools={tool: self.toolbox.bind(tool) for tool in reply["tools"]})
+        if self.flight is None:
+            return self._said(method, url, headers, body)
+        with self.flight.owners.known():
+            self.flight.cross(REQUEST)
+            reply = self._said(method, url, headers, body)
+            if not reply.get("broken"):  # what is refused is no model, and a tool that asks it holds what is the lab's
+                self.flight.cross(REPLY)
         return reply
+
+    def _said(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+        with self._one_request:
+            reply: dict[str, Any] = self.link.ask(
+                "http", method=method, url=url, headers=headers, body=base64.b64encode(body).decode()
+            )
+            while reply["do"] == "bind":
+                reply = self.link.ask("bound", tools={tool: self.toolbox.bind(tool) for tool in reply["tools"]})
+            return reply
 
 
 async def _wait(awaitable: Any) -> Any:
