@@ -1,12 +1,13 @@
 """A host: launched once, and resumed with answers, or after a crash, each time in a fresh process."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from agentcheck import stored
 from agentcheck.adapters.process import resumption, session
+from agentcheck.finding import Untestable
 from agentcheck.model_habits import script_of
 from agentcheck.plan import Plan, Run
 from agentcheck.process import Machine
@@ -128,7 +129,10 @@ def _last_word(run: Run, name: str) -> Event | None:
 
 
 def copied_store(stages: Stages, run: Run, name: str) -> Path:
-    """A copy of a host's store, journals and all."""
+    """A copy of a host's store, journals and all. Raises Untestable where it holds what no copy can."""
     copy = stages.new_store()
-    shutil.copytree(run.stores[name], copy, dirs_exist_ok=True)
+    try:
+        stored.copy(run.stores[name], copy)
+    except stored.Uncopied as held:
+        raise Untestable(f"the store holds {held}; keep that outside of the store", trace=run) from None
     return copy
