@@ -60,7 +60,7 @@ class Uncopied(Exception):
 
 
 def copy(store: Path, to: Path) -> None:
-    """Copy a store into a folder: files, for links what they lead to; FIFOs and sockets, which hold nothing, as new ones.
+    """Copy a store into a folder: files, what links lead to, and FIFOs and sockets, which hold nothing, as new ones.
 
     Raises Uncopied where that cannot be done, for a device for instance.
     """
