@@ -72,6 +72,20 @@ async def run(task):
 """
 )
 
+BUSY = """
+busy = False
+
+def run(task):
+    global busy
+    if busy:
+        raise RuntimeError("at work already")
+    busy = True
+    try:
+        return loop(task)
+    finally:
+        busy = False
+"""
+
 GOOD = {
     "plain": "run = loop",
     "a lock over the whole run": """

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 from agents import lab_of, written
-from overlapping import ASYNC, ASYNC_STACKED, GOOD, NOT_DECIDED, STACKED
+from overlapping import ASYNC, ASYNC_STACKED, BUSY, GOOD, NOT_DECIDED, STACKED
 
 from agentcheck import catalog
 from agentcheck.finding import Outcome
@@ -51,6 +51,12 @@ def test_who_cannot_run_in_a_thread_is_not_shown_to_leak(tmp_path, name):
     assert why in found.message
 
 
+def test_who_turns_a_second_session_away_fails(tmp_path):
+    found = judged(tmp_path, BUSY, ISOLATED)
+    assert found.outcome is Outcome.FAIL
+    assert "session 'other' is not what it is alone" in found.message
+
+
 HOST = """
 from agentcheck.reducer import Finished
 from pathlib import Path
@@ -81,6 +87,42 @@ def test_a_host_that_remembers_its_last_store_fails(tmp_path, coroutine, where, 
     found = judged(tmp_path, code, ISOLATED, "my_agent:host")
     assert found.outcome is outcome
     assert ("two tasks of one loop" if coroutine else "two threads") in found.message
+
+
+WAITING = """
+from agentcheck.reducer import Finished, Paused, Question
+from pathlib import Path
+
+
+class Host:
+    task = None
+
+    def launch(self, trigger, store):
+        loop(trigger)
+        (Path(store) / "task").write_text(str(trigger))
+        return Paused((Question("q1", "question", "Which?"),))
+
+    def resume(self, store, answers):
+        before, self.task = self.task, (Path(store) / "task").read_text()
+        try:
+            loop(self.task)
+            return Finished(self.task)
+        finally:
+            self.task = before
+
+
+host = Host()
+"""
+
+
+def test_sessions_of_a_host_are_resumed_at_once_too(tmp_path):
+    written(tmp_path, WAITING)
+    with lab_of(tmp_path, "my_agent:host") as lab:
+        run = lab.run(triggers=TWO, order=Order.LOCK_STEP)
+        found = lab.judge(NO_LEAK)
+    assert [event["value"]["met"] for event in run.of("probe", name="in_flight")] == [True, True]
+    assert [event["result"] for event in run.of("finished", status="finished")] == [TWO["other"], None]
+    assert found.outcome is Outcome.PASS  # its requests are in order, and only what it returns is another's
 
 
 @pytest.mark.parametrize("code", [GOOD["plain"], ASYNC], ids=["threads", "tasks"])

@@ -67,8 +67,10 @@ def overlaps(lab: Lab, *turns: Turn, **conditions: Any) -> Iterator[Overlap]:
 
 
 def _overlap(run: Run, order: Order) -> Overlap:
-    told = run.first("probe", name="in_flight")
-    return Overlap(run, order, told["value"] if told is not None else {})
+    """What all processes of a run tell, as one."""
+    told = [event["value"] for event in run.of("probe", name="in_flight")]
+    facts = {name: any(each[name] for each in told) for name in ("met", "gave_way", "guessed")}
+    return Overlap(run, order, {**facts, "by": told[0]["by"]} if told else {})
 
 
 def excuse(lab: Lab, found: Overlap, **conditions: Any) -> str:

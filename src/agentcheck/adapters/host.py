@@ -36,8 +36,19 @@ def launch(stages: Stages, run: Run, world: World, plan: Plan) -> None:
     world.store = run.stores[plan.triggers[0][0]]
     last = stages.on(plan.machine).play(world, launching(run, plan), plan.machine)
     run.files = tuple(last.get("files", ()))
+    if plan.order is not None and not plan.leave:
+        _see_through_at_once(stages, run, world)
     for name in () if plan.leave else run.stores:
         see_through(stages, run, world, name)
+
+
+def _see_through_at_once(stages: Stages, run: Run, world: World) -> None:
+    """Resume the sessions in one process, in the order of the plan, as long as all of them wait."""
+    for _ in range(MOST_RESUMES):
+        waiting = {name: answers for name in run.stores if (answers := due(run, world, name)) is not None}
+        if len(waiting) < len(run.stores) or world.problem is not None:
+            return
+        resume_all(stages, run, world, waiting, run.plan.resume_on)
 
 
 def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
@@ -68,7 +79,7 @@ def resume(stages: Stages, run: Run, world: World, name: str, answers: Mapping[s
 def resume_all(
     stages: Stages, run: Run, world: World, sessions: Mapping[str, Mapping[str, Answer]], machine: Machine
 ) -> None:
-    """Resume sessions one after another in one fresh process."""
+    """Resume sessions in one fresh process, one after another, or in the order of the plan."""
     stages.on(machine).play(world, resuming(run, sessions, machine), machine)
 
 
@@ -96,6 +107,7 @@ def resuming(run: Run, sessions: Mapping[str, Mapping[str, Answer]], machine: Ma
     return {
         "kind": "H",
         "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
+        **(run.plan.at_once if run.plan.order else {}),
         "context": run.plan.context,
         "saves": run.plan.saves,
         "store": str(run.stores[next(iter(sessions))]),

@@ -49,8 +49,10 @@ class Performance:
 
     @property
     def _entry(self) -> Any:
-        """What begins a session."""
-        return self.target.run if self.job["kind"] == "C" else self.target.host.launch
+        """What the sessions call."""
+        if self.job["kind"] == "C":
+            return self.target.run
+        return self.target.host.resume if self.job["sessions"][0].get("resume") else self.target.host.launch
 
     def _toolbox(self, module: types.ModuleType) -> Toolbox:
         subject = self.target.host if self.job["kind"] == "H" else self.target.run
