@@ -110,9 +110,13 @@ def instances_hold_no_state(lab: Lab) -> str | None:
 
 def _at_once(lab: Lab, triggers: dict[str, Any]) -> str:
     """Likewise with both sessions in flight; in which ways they were. Raises NotReached where in none."""
+
+    def is_unlike(run: Run) -> bool:
+        return _unlike(lab, run) is not None
+
     held, undecided = dict[str, list[str]](), ""
     for found in overlaps(lab, triggers=triggers, **HELD):
-        why = excuse(lab, found, triggers=triggers, **HELD) if _unlike(lab, found.run) else ""
+        why = _unlike(lab, found.run) and excuse(lab, found, is_unlike, triggers=triggers, **HELD)
         undecided = undecided or (f"; not decided of two sessions, {found}: {why}" if why else "")
         if not why:
             _insist_on_likeness(lab, found.run, str(found))

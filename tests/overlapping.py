@@ -205,6 +205,17 @@ async def complete(messages):
     async with one_at_a_time:
         return await complete_now(messages)
 """,
+    "coroutines that call several tools at once": ASYNC
+    + """
+async def converse(messages):
+    async def look_at(place):
+        messages.append({"role": "user", "content": await look(where=place)})
+
+    said = await complete(messages)
+    messages.append(said)
+    await asyncio.gather(*(look_at(f"window {n}") for n in range(4)))
+    return (await complete(messages)).get("content")
+""",
     "coroutines that work in threads": ASYNC
     + """
 async def complete(messages):

@@ -1,6 +1,6 @@
 """Two sessions of one callable or host in flight at once, and whether one changes what the other does."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -73,19 +73,23 @@ def _overlap(run: Run, order: Order) -> Overlap:
     return Overlap(run, order, {**facts, "by": told[0]["by"]} if told else {})
 
 
-def excuse(lab: Lab, found: Overlap, **conditions: Any) -> str:
+def excuse(lab: Lab, found: Overlap, unlike: Callable[[Run], bool], **conditions: Any) -> str:
     """Why a difference need not be the doing of the other session, in words; nothing where it is.
 
     Args:
+        unlike: whether a session of a run is not what it is alone.
         conditions: those of the run, without order.
     """
     if found.facts.get("guessed"):
         return "which session a thread of the agent's own belongs to is not known"
-    failed = [e for e in found.run.of("finished") if e["status"] == "failed"]
-    if found.run.plan.threads and found.run.status == "timeout":
+    threads = found.run.plan.threads
+    if threads and found.run.status == "timeout":
         return "it waits for ever, which it does not where all share one event loop"
+    failed = [e for e in found.run.of("finished") if e["status"] == "failed"]
     if found.in_threads and any(words in e["error"]["message"] for e in failed for words in _OF_LOOPS):
         return f"{_said(failed[0])}: it cannot run in two event loops"
+    if not unlike(lab.run(**conditions, order=found.order, threads=threads, again=1)):
+        return "once more, it is not so"
     return _of_the_thread(lab, conditions) if found.in_threads else ""
 
 

@@ -8,7 +8,7 @@ turn it is waits for another (for a lock that the other holds, say), nobody wait
 import contextlib
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeAlias
 
@@ -16,8 +16,8 @@ from agentcheck.order import Order
 from agentcheck.stage.link import running
 
 SLICE: Final = 0.05  # seconds between two looks at whether anything moves
-IDLE: Final = 8  # slices without a move after which the one whose turn it is is taken to wait for another
-BUSY: Final = 0.1  # of a slice; a process that computes less than this does not move
+IDLE: Final = 10  # slices without a move after which the one whose turn it is is taken to wait for another
+BUSY: Final = 0.02  # of a slice; a process that computes less than this does not move
 REQUEST, REPLY, RESULT = "request", "reply", "result"  # before the model is asked; before what was said is heard
 
 Hands: TypeAlias = Callable[[str, int, bool], bool]  # place, how often there, whether the first session -> hand over?
@@ -47,6 +47,7 @@ class Turns:
         self._crossed: set[str] = set()
         self._over: set[str] = set()
         self._places: Counter[tuple[str, str]] = Counter()
+        self._lines: defaultdict[str, list[object]] = defaultdict(list)  # crossings of a session that stand, in order
         self._changed = threading.Condition()
         self.whose = self._sessions[0]
         self._asking = 0  # questions that the lab has not answered yet: whoever waits for one is not idle
@@ -62,7 +63,7 @@ class Turns:
             hands = self._hands(place, self._places[who, place], who == self._sessions[0])
             if who == self.whose and hands and not self.free:
                 self._hand_over()
-            self._wait(who)
+            self._stand(who, self._lines[who])
 
     def end(self, who: str) -> None:
         """A session is over; where it was its turn, it is the next one's."""
@@ -98,9 +99,19 @@ class Turns:
             self._begun.add(self.whose)
             self._start(self.whose)
 
-    def _wait(self, who: str) -> None:
+    def _stand(self, who: str, line: list[object]) -> None:
+        """Wait for the session's turn; if several of its threads stand, they go on in the order in which they came."""
+        place = object()
+        line.append(place)
+        try:
+            self._wait(lambda: self.free or (self.whose == who and line[0] is place))
+        finally:
+            line.remove(place)
+            self._changed.notify_all()
+
+    def _wait(self, may_go_on: Callable[[], bool]) -> None:
         idle = waited = 0
-        while not self.free and self.whose != who:
+        while not may_go_on():
             before = time.process_time()
             self._changed.wait(SLICE)
             moves = self._asking or time.process_time() - before > BUSY * SLICE
