@@ -11,6 +11,7 @@ from agentcheck.finding import NotApplicable, NotReached, Untestable
 from agentcheck.instructions import facts
 from agentcheck.lab import Lab
 from agentcheck.marks import LARGE, TURNS, holds, in_turn, large_result, per_session, size, tool_result, trigger
+from agentcheck.overlap import overlaps
 from agentcheck.passages import Passage
 from agentcheck.plan import Run
 from agentcheck.provenance import attribute
@@ -171,7 +172,7 @@ def large_result_is_bounded(lab: Lab) -> None:
     title="nothing of one session is in the requests of another",
     failure="one session sees what another session was told",
     remedy="keep the history in the run's own state, never in a module, a class or an object that runs share",
-    reaches="two sessions, one after the other and one within the other, each with its own marks on its requests",
+    reaches="two sessions, one after the other and both at once, each with its own marks on its requests",
 )
 def sessions_do_not_leak(lab: Lab) -> None:
     """One customer's data in another customer's conversation is the incident that ends the project."""
@@ -179,20 +180,30 @@ def sessions_do_not_leak(lab: Lab) -> None:
     result = per_session(lab, *triggers)
     turns = [lab.call(result[0])] if result else []
     returns = {result[0]: result[1]} if result else {}
-    for interleaved in (False, True):
-        run = lab.run(*turns, triggers=triggers, returns=returns, interleaved=interleaved)
-        for own, other in (("main", "other"), ("other", "main")):
-            if not run.requests(own):
-                raise NotReached("only one of two sessions asked the model", trace=run)
-            theirs = [marks[other], *([result[2][other]] if result else [])]
-            for asked in run.requests(own):
-                leaked = next((mark for mark in theirs if holds(asked, mark)), None)
-                assert leaked is None, lab.seen(
-                    f"a request of one session holds {leaked!r}, which only the other session was told", asked
-                )
-        seen = [*marks.values(), *(result[2].values() if result else ())]
-        if not any(holds(asked, mark) for asked in run.requests() for mark in seen):
-            raise NotReached("nothing of what the sessions were told is on any request", trace=run)
+    told = {session: [marks[session], *([result[2][session]] if result else [])] for session in triggers}
+    _insist_on_no_leak(lab, lab.run(*turns, triggers=triggers, returns=returns), told)
+    if lab.kind == "R":
+        _insist_on_no_leak(lab, lab.run(*turns, triggers=triggers, returns=returns, interleaved=True), told)
+        return
+    at_once = [found for found in overlaps(lab, *turns, triggers=triggers, returns=returns) if found.tells_apart]
+    for found in at_once:
+        _insist_on_no_leak(lab, found.run, told, f" (two sessions, {found})")
+    if not at_once:
+        raise NotReached("no two sessions in flight at once could be told apart", trace=lab.cited.trace)
+
+
+def _insist_on_no_leak(lab: Lab, run: Run, told: dict[str, list[str]], how: str = "") -> None:
+    """No request of one session holds what the other was told, and something of it is there to be seen."""
+    for own, other in (("main", "other"), ("other", "main")):
+        if not run.requests(own):
+            raise NotReached("only one of two sessions asked the model", trace=run)
+        for asked in run.requests(own):
+            leaked = next((mark for mark in told[other] if holds(asked, mark)), None)
+            assert leaked is None, lab.seen(
+                f"a request of one session holds {leaked!r}, which only the other session was told{how}", asked
+            )
+    if not any(holds(asked, mark) for asked in run.requests() for marks in told.values() for mark in marks):
+        raise NotReached("nothing of what the sessions were told is on any request", trace=run)
 
 
 def _marked_triggers(lab: Lab) -> tuple[dict[str, object], dict[str, str]]:

@@ -137,20 +137,20 @@ def pause_before_effect(lab: Lab) -> None:
     "F06-resume-is-consumed-once",
     Severity.MUST,
     "H",
-    title="an answer delivered twice, in turn or at once, acts once",
+    title="an answer delivered twice in turn, or to three processes at once, acts once",
     failure="an answer that is delivered twice acts twice",
     remedy="take an answer only where its question still waits, in one transaction or under a lock",
-    reaches="the same answer delivered twice to a run that waits for it, and by two processes at once",
+    reaches="the same answer delivered twice to a run that waits for it, and to three processes at once",
 )
 def resume_is_consumed_once(lab: Lab) -> None:
     """Consume-once: chat platforms deliver a button press again when the reply is slow, and people press it twice."""
     for delivered in deliveries(lab):
         assert not delivered.too_much, lab.seen(
-            f"one answer delivered twice, {delivered.how}: {', '.join(delivered.too_much)} happened twice",
+            f"one answer delivered {delivered.how}: {', '.join(delivered.too_much)} happened more than once",
             *delivered.run.of("effect", "model_request")[:1],
         )
         assert not delivered.too_little, lab.seen(
-            f"one answer delivered twice, {delivered.how}: {', '.join(delivered.too_little)} never happened",
+            f"one answer delivered {delivered.how}: {', '.join(delivered.too_little)} never happened",
             delivered.run.finished,
         )
 

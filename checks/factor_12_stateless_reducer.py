@@ -10,6 +10,8 @@ from agentcheck.check import Severity, check
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import NotReached, Untestable
 from agentcheck.lab import CLOCK, HERE, Lab, Machine, Run
+from agentcheck.order import Order
+from agentcheck.overlap import excuse, overlaps
 from agentcheck.stories import Story, Teller, holds_for_all, replayed
 
 ORDERS = 10  # each costs a process
@@ -90,26 +92,60 @@ def replay_rebuilds_state(lab: Lab) -> None:
     title="interleaved sessions through one instance equal the separate ones",
     failure="one session changes what another does",
     remedy="keep nothing of a session on the instance, the class or the module; keep it in the state that is passed in",
-    reaches="two sessions, one in the middle of the other, in one process",
+    reaches="two sessions of one process: one after the other, one in the middle of the other, both at once",
 )
-def instances_hold_no_state(lab: Lab) -> None:
+def instances_hold_no_state(lab: Lab) -> str | None:
     """A server handles many customers in one process; what it remembers of one shows up at another."""
     triggers = {"main": lab.scenario.trigger, "other": lab.scenario.trigger}
-    for interleaved in (True, False):
-        both = lab.run(triggers=triggers, interleaved=interleaved, **HELD)
-        how = "in the middle of" if interleaved else "after"
-        for session in triggers:
-            both.reach("model_request", session=session)
-            alone = lab.run(triggers={session: triggers[session]}, **HELD)
-            apart_at = lab.difference(alone, both, session)
-            if apart_at is not None:
-                _insist_on_reproduction(lab)
-            assert apart_at is None, lab.seen(
-                f"with one session {how} another, session {session!r} is not what it is alone: {apart_at}",
-                *both.requests(session),
-            )
-    if lab.kind == "R":
-        sessions_may_be_mixed(lab)
+    in_turn = lab.run(triggers=triggers, **HELD)
+    for session in triggers:
+        in_turn.reach("model_request", session=session)
+    _insist_on_likeness(lab, in_turn, "one after the other")
+    if lab.kind != "R":
+        return _at_once(lab, triggers)
+    _insist_on_likeness(lab, lab.run(triggers=triggers, interleaved=True, **HELD), Order.MIDDLE)
+    sessions_may_be_mixed(lab)
+    return None
+
+
+def _at_once(lab: Lab, triggers: dict[str, Any]) -> str:
+    """Likewise with both sessions in flight; in which ways they were. Raises NotReached where in none."""
+
+    def is_unlike(run: Run) -> bool:
+        return _unlike(lab, run) is not None
+
+    held, undecided = dict[str, list[str]](), ""
+    for found in overlaps(lab, triggers=triggers, **HELD):
+        why = _unlike(lab, found.run) and excuse(lab, found, is_unlike, triggers=triggers, **HELD)
+        undecided = undecided or (f"; not decided of two sessions, {found}: {why}" if why else "")
+        if not why:
+            _insist_on_likeness(lab, found.run, str(found))
+        if found.met and not why:
+            held.setdefault(found.by, []).append(found.way)
+    if not held:
+        raise NotReached(f"no two sessions were in flight at once{undecided}", trace=lab.cited.trace)
+    ways = "; ".join(f"{by}: {', '.join(orders)}" for by, orders in held.items())
+    return f"two sessions are each what they are alone, one after the other; {ways}{undecided}"
+
+
+def _insist_on_likeness(lab: Lab, both: Run, how: str) -> None:
+    """Each session of a run is what it is alone."""
+    unlike = _unlike(lab, both)
+    if unlike is not None and _reproduced(lab)[1] is not None:
+        raise Untestable("follows from F12-run-is-deterministic: the same run alone is not twice the same")
+    session, apart_at = unlike or ("", None)
+    assert apart_at is None, lab.seen(
+        f"with two sessions, {how}, session {session!r} is not what it is alone: {apart_at}", *both.requests(session)
+    )
+
+
+def _unlike(lab: Lab, both: Run) -> tuple[str, str] | None:
+    """The first session of a run that is not what it is alone, and where they differ."""
+    for session, trigger in both.plan.triggers:
+        apart_at = lab.difference(lab.run(triggers={session: trigger}, **HELD), both, session)
+        if apart_at is not None:
+            return session, apart_at
+    return None
 
 
 @check(
@@ -141,12 +177,6 @@ def _reproduced(lab: Lab) -> tuple[Run, str | None, Run]:
             if apart_at is not None:
                 return one, apart_at, other
     return one, None, other
-
-
-def _insist_on_reproduction(lab: Lab) -> None:
-    """Where a run is not twice the same even alone, another session need not be the reason."""
-    if _reproduced(lab)[1] is not None:
-        raise Untestable("follows from F12-run-is-deterministic: the same run alone is not twice the same")
 
 
 def impurity(answer: Any) -> str:

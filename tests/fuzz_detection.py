@@ -47,9 +47,12 @@ class Line:
 
 
 def exposable() -> list[Row]:
-    """The twins of checks that a law serves, each once for each kind that the law knows."""
+    """The twins of checks that a law serves, each once for each kind that the law knows.
+
+    Which of two sessions goes on at a crossing is no move of a story: twins that only this exposes are left out.
+    """
     kinds = {(one.check, kind) for one in laws() for kind in one.kinds}
-    return [row for row in rows() if (row.twin.check, row.kind) in kinds]
+    return [row for row in rows() if (row.twin.check, row.kind) in kinds and not row.twin.at_once]
 
 
 def judged(row: Row) -> Line:

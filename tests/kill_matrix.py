@@ -52,7 +52,7 @@ class Row:
     @property
     def cells(self) -> str:
         """How its line in the table begins."""
-        return f"| {self.twin.check} | {self.kind} |"
+        return f"| {self.twin.check} | {self.kind} | {self.twin.defect(self.kind)} |"
 
     @property
     def expected(self) -> set[str]:
@@ -113,7 +113,7 @@ class Line:
         others = sorted(self.row.expected - {twin.check})
         also = "; ".join(f"{id}: {twin.reason(id, kind)}" for id in others)
         wrong = f"**{self.mistake}** " if self.mistake else ""
-        return f"{self.row.cells} {twin.defect(kind)} | {wrong}{also} | {self.run} |"
+        return f"{self.row.cells} {wrong}{also} | {self.run} |"
 
 
 def table(lines: list[Line]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Two processes on one store: what only goes wrong when they meet goes wrong every time."""
+"""Several processes on one store: what only goes wrong when they meet goes wrong every time."""
 
 import threading
 
@@ -62,6 +62,29 @@ class Host:
 
 files, files_locked = Host(Files(), False), Host(Files(), True)
 rows, rows_locked = Host(Rows(), False), Host(Rows(), True)
+
+
+class Busy(Host):
+    # A file says that somebody is at work; who finds it gives way, and the careless one removes it all the same.
+
+    def __init__(self, careless):
+        super().__init__(Files(), False)
+        self.careless = careless
+
+    def resume(self, store, answers):
+        busy, mine = store / "busy", False
+        try:
+            with open(busy, "x"):
+                mine = True
+            return super().resume(store, answers)
+        except FileExistsError:
+            return self.question()
+        finally:
+            if mine or self.careless:
+                busy.unlink(missing_ok=True)
+
+
+careful, careless = Busy(False), Busy(True)
 """
 
 
@@ -84,28 +107,65 @@ def test_a_lock_keeps_two_processes_apart(tmp_path, kept):
     assert [d.too_much + d.too_little for d in found] == [[], [], []]
 
 
-def test_who_meets_goes_one_after_the_other():
+def test_a_guard_that_the_loser_takes_away_fails_for_the_third_process(tmp_path):
+    written(tmp_path, HOST)
+    with lab_of(tmp_path, "my_agent:careless") as lab:
+        lab.begin("H")
+        found = [d.too_much for d in deliveries(lab)]
+    assert ["look"] in found
+    assert found[0] == []
+
+
+def test_of_two_processes_alone_no_guard_is_seen_to_fail(tmp_path, monkeypatch):
+    monkeypatch.setattr("agentcheck.consumption.OTHERS", 1)
+    written(tmp_path, HOST)
+    with lab_of(tmp_path, "my_agent:careless") as lab:
+        lab.begin("H")
+        assert [d.too_much + d.too_little for d in deliveries(lab)] == [[], [], [], []]
+
+
+def test_a_guard_that_stays_until_its_maker_is_done_holds(tmp_path):
+    written(tmp_path, HOST)
+    with lab_of(tmp_path, "my_agent:careful") as lab:
+        lab.begin("H")
+        found = list(deliveries(lab))
+    assert [d.too_much + d.too_little for d in found] == [[], [], [], []]
+    assert found[-1].how == "to 3 processes at once"
+
+
+def _at_work(party, order, name):
+    party.begin(60)
+    order.append(f"{name} begins")
+    party.before_write(60)
+    order.append(f"{name} writes")
+    party.leave()
+
+
+def test_the_first_stands_at_its_write_until_all_others_are_gone():
     meeting, order = Meeting(at=1), []
-
-    def work(name):
-        meeting.begin(60)
-        meeting.before_write(name, 60)
-        order.append(name)
-        order.append(name)
-        meeting.leave()
-
-    threads = [threading.Thread(target=work, args=(name,)) for name in (1, 2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    first = threading.Thread(target=_at_work, args=(meeting.first, order, "first"))
+    first.start()
+    meeting.until_held()
+    for name in ("second", "third"):
+        _at_work(meeting.other, order, name)
+    meeting.all_gone()
+    first.join()
     assert meeting.met
-    assert order in ([1, 1, 2, 2], [2, 2, 1, 1])
+    assert [word.split()[0] for word in order] == ["first", "second", "second", "third", "third", "first"]
+
+
+def test_one_that_gives_no_sign_is_taken_to_wait():
+    meeting = Meeting(at=1)
+    meeting.first.begin(60)
+    meeting.other.begin(60)
+    meeting.first.before_write(0.001)
+    assert not meeting.met
+    assert meeting.first.over
 
 
 def test_nobody_waits_for_one_that_has_left():
     meeting = Meeting(at=1)
-    meeting.leave()
-    meeting.begin(60)
-    meeting.before_write(1, 60)
+    meeting.first.leave()
+    meeting.until_held()
+    meeting.first.before_write(60)
     assert not meeting.met

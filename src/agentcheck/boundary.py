@@ -13,7 +13,7 @@ from agentcheck.faults import (
     Faults,
 )
 from agentcheck.finding import Undecided
-from agentcheck.meeting import Meeting
+from agentcheck.meeting import Party
 from agentcheck.messages import Request
 from agentcheck.model import Model
 from agentcheck.scenario import HumanPlan, Scenario
@@ -40,7 +40,7 @@ class Boundary:
     offered: dict[str, Any] = field(default_factory=dict)  # tool -> its spec on the wire
     ledger: dict[str, Any] = field(default_factory=dict)  # idempotency key -> the result given
     store: Path | None = None
-    meeting: Meeting | None = None  # with another process on the same store
+    meeting: Party | None = None  # with other processes on the same store
     crossings: int = 0
     saves: int = 0  # writes to the store
     tearing: Tearing | None = None  # a write that was let through, to be torn at the next message

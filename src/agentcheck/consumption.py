@@ -1,8 +1,9 @@
-"""The same answer delivered again: one delivery after the other, and two at once."""
+"""The same answer delivered again: one delivery after the other, and to several processes at once."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from agentcheck.finding import NotReached
@@ -13,30 +14,31 @@ from agentcheck.recovery import effects
 from agentcheck.reducer import Answer
 
 Doings: TypeAlias = Counter[Any]
-MOST_WRITES: Final = 3  # before each of which the second process is overtaken by the first, in runs of their own
+MOST_WRITES: Final = 3  # before each of which a process is overtaken by all others, in runs of their own
+OTHERS: Final = 2  # who come while the first is held: the second may undo what keeps the third away
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What was done after two deliveries of one answer, beside what is done after one."""
+    """What was done after several deliveries of one answer, beside what is done after one."""
 
     how: str
     once: Doings
-    twice: Doings
+    again: Doings
     run: Run
 
     @property
     def too_much(self) -> list[str]:
         """What was done more often than after one delivery."""
-        return [str(doing[0]) for doing in self.twice - self.once]
+        return [str(doing[0]) for doing in self.again - self.once]
 
     @property
     def too_little(self) -> list[str]:
-        return [str(doing[0]) for doing in self.once - self.twice]
+        return [str(doing[0]) for doing in self.once - self.again]
 
 
 def deliveries(lab: Lab) -> Iterator[Delivered]:
-    """The answers that a parked run waits for, delivered twice: in turn, and by two processes at once."""
+    """The answers that a parked run waits for, delivered twice in turn, and to several processes at once."""
     waiting = parked(lab)
     given = answers(lab, waiting)
     once = doings(lab, taken_up(lab, waiting))
@@ -54,20 +56,32 @@ def _in_turn(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings) 
     store = lab.copied_store(waiting)
     first = lab.resume(waiting, answers=given, store=store)
     second = lab.resume(first, answers=given, store=store, on=HERE)
-    return Delivered("one after the other", once, doings(lab, first, second), second)
+    return Delivered("twice, one after the other", once, doings(lab, first, second), second)
 
 
 def _at_once(lab: Lab, waiting: Run, given: Mapping[str, Answer], once: Doings, meeting: Meeting) -> Delivered:
     store = lab.copied_store(waiting)
-    both = lab.at_once(
-        lambda: lab.resume(waiting, answers=given, store=store, on=HERE, meeting=meeting),
-        lambda: lab.resume(waiting, answers=given, store=store, on=ELSEWHERE, meeting=meeting),
-    )
-    done = doings(lab, *both)
-    if once - done:  # both gave way to the other, which is safe as long as the answer can be given again
-        both.append(lab.resume(waiting, answers=given, store=store, on=HERE))
-        done = doings(lab, *both)
-    return Delivered("by two processes at once", once, done, both[-1])
+
+    def first() -> list[Run]:
+        try:
+            return [lab.resume(waiting, answers=given, store=store, on=HERE, meeting=meeting.first)]
+        finally:
+            meeting.first.leave()
+
+    def others() -> list[Run]:
+        meeting.until_held()
+        try:
+            resumed = partial(lab.resume, waiting, answers=given, store=store, on=ELSEWHERE, meeting=meeting.other)
+            return [resumed() for _ in range(OTHERS)]
+        finally:
+            meeting.all_gone()
+
+    runs = [run for share in lab.at_once(first, others) for run in share]
+    done = doings(lab, *runs)
+    if once - done:  # all gave way to another, which is safe as long as the answer can be given again
+        runs.append(lab.resume(waiting, answers=given, store=store, on=HERE))
+        done = doings(lab, *runs)
+    return Delivered(f"to {OTHERS + 1} processes at once", once, done, runs[-1])
 
 
 def doings(lab: Lab, *runs: Run) -> Doings:

@@ -23,7 +23,7 @@ from agentcheck.faults import Fault, Faults, faults
 from agentcheck.finding import Finding, HarnessError, NotReached, Undecided, Untestable
 from agentcheck.framing import Closed
 from agentcheck.instructions import DEFAULT_TASK
-from agentcheck.meeting import Meeting
+from agentcheck.meeting import Party
 from agentcheck.messages import ToolSpec
 from agentcheck.model import Model, Recited, Replay, Script
 from agentcheck.model_habits import Habitual, script_of
@@ -189,6 +189,8 @@ class Lab(Offers):
             humans: HumanPlans, or Silence(); default: the scenario's answers, else approval.
             triggers: session → trigger or Envelope, for several sessions in one process.
             interleaved: the further sessions run in the middle of the first.
+            order: an Order in which the sessions of a callable or a host are in flight at once.
+            threads: those of an async function too are threads then, instead of tasks of one loop.
             machine, resume_on: where it starts and where it is resumed.
             stop: a Stop: kill, or ask to stop, at a crossing; the run is resumed after it.
             veto: a tool whose every call the target's own guard forbids.
@@ -230,7 +232,7 @@ class Lab(Offers):
         at: int | None = None,
         store: Path | None = None,
         on: Machine = ELSEWHERE,
-        meeting: Meeting | None = None,
+        meeting: Party | None = None,
         **conditions: Any,
     ) -> Run:
         """Go on with a run in a fresh process; the run itself stays as it is. Equal conditions share one run.
@@ -242,7 +244,7 @@ class Lab(Offers):
             store: of a host: the store to go on from; default: a copy of the run's. The tools
                 remember the idempotency keys that were used with a store.
             on: the machine.
-            meeting: with another resumption of the same store, at the same moment.
+            meeting: with other resumptions of the same store, at the same moment.
             conditions: those of `run` that change.
         """
         plan = self._changed(run.plan, conditions, on)

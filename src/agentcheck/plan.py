@@ -9,6 +9,7 @@ from agentcheck.adapters.reducer import Snapshot
 from agentcheck.conditions import Silence, Stop
 from agentcheck.faults import NO_FAULTS, Faults
 from agentcheck.model import Model
+from agentcheck.order import Order
 from agentcheck.process import Machine
 from agentcheck.scenario import HumanPlan, Turn
 from agentcheck.trace import Trace
@@ -30,6 +31,8 @@ class Plan:
     humans: tuple[HumanPlan, ...] | Silence | None = None
     triggers: tuple[tuple[str, Any], ...] = ()
     interleaved: bool = False
+    order: Order | None = None  # of sessions that are in flight at once; interleaved stands for Order.MIDDLE
+    threads: bool = False  # an async function's sessions, too, are in threads of their own, each with its loop
     machine: Machine = HERE
     resume_on: Machine = HERE
     stop: Stop | None = None
@@ -39,6 +42,16 @@ class Plan:
     context: bool = False
     watch: bool = False
     again: int = 0  # the same once more: what is left to chance falls out anew
+
+    @property
+    def sessions(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.triggers)
+
+    @property
+    def at_once(self) -> dict[str, Any]:
+        """How the sessions go on, as the stage is told."""
+        order = self.order or (Order.MIDDLE if self.interleaved else None)
+        return {"order": order, "threads": self.threads}
 
 
 class Run(Trace):

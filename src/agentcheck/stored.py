@@ -1,11 +1,14 @@
-"""What a host keeps on disk, read without knowing its format: SQLite, JSON, JSON Lines, or any other file."""
+"""What a host keeps on disk, read and copied without knowing its format: SQLite, JSON, JSON Lines, any other file."""
 
 import base64
 import binascii
 import contextlib
 import json
+import os
 import pickletools
+import shutil
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -47,6 +50,48 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
     finally:
         connection.close()
+
+
+# --- copying ----------------------------------------------------------------------------------------
+
+
+class Uncopied(Exception):
+    """A store holds what no copy can; the text says what and why, as in "its store holds …"."""
+
+
+def copy(store: Path, to: Path) -> None:
+    """Copy a store into a folder: files, what links lead to, and FIFOs and sockets, which hold nothing, as new ones.
+
+    Raises Uncopied where that cannot be done, for a device for instance.
+    """
+    try:
+        shutil.copytree(store, to, dirs_exist_ok=True, copy_function=_copied)
+    except RecursionError:
+        raise Uncopied("folders that lie too deep") from None
+    except shutil.Error as failed:
+        path, _, why = failed.args[0][0]
+        raise Uncopied(f"{os.path.relpath(path, store)}, of which there is no copy: {_reason(why)}") from None
+    except OSError as failed:
+        raise Uncopied(f"what cannot be copied: {_reason(failed)}") from None
+
+
+def _copied(source: str, to: str) -> None:
+    if not os.path.exists(source):
+        os.symlink(os.readlink(source), to)
+        return
+    kind = os.stat(source).st_mode
+    if stat.S_ISREG(kind):
+        shutil.copy2(source, to)
+    elif stat.S_ISFIFO(kind):
+        os.mkfifo(to, stat.S_IMODE(kind))
+    elif stat.S_ISSOCK(kind):
+        os.mknod(to, kind)
+    else:
+        raise OSError(f"it is a {'device' if stat.S_ISCHR(kind) or stat.S_ISBLK(kind) else 'special file'}")
+
+
+def _reason(failed: object) -> str:
+    return (failed.strerror if isinstance(failed, OSError) else None) or str(failed)
 
 
 # --- reading ----------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class World(ModelSide):
 
     def _on_writes(self, message: Mapping[str, Any]) -> None:
         if self.meeting is not None:
-            self.meeting.before_write(id(self))
+            self.meeting.before_write()
 
     def _on_saving(self, message: Mapping[str, Any]) -> None:
         self.about_to_save(message)

@@ -11,7 +11,7 @@ def perform(stages: Stages, run: Run, world: World, plan: Plan) -> None:
     job = {
         "kind": "C",
         "sessions": [session(name, trigger) for name, trigger in plan.triggers],
-        "interleaved": plan.interleaved,
+        **plan.at_once,
         "context": plan.context,
     }
     last = stages.on(plan.machine).play(world, job, plan.machine)

@@ -1,12 +1,13 @@
 """A host: launched once, and resumed with answers, or after a crash, each time in a fresh process."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from agentcheck import stored
 from agentcheck.adapters.process import resumption, session
+from agentcheck.finding import Untestable
 from agentcheck.model_habits import script_of
 from agentcheck.plan import Plan, Run
 from agentcheck.process import Machine
@@ -35,8 +36,19 @@ def launch(stages: Stages, run: Run, world: World, plan: Plan) -> None:
     world.store = run.stores[plan.triggers[0][0]]
     last = stages.on(plan.machine).play(world, launching(run, plan), plan.machine)
     run.files = tuple(last.get("files", ()))
+    if plan.order is not None and not plan.leave:
+        _see_through_at_once(stages, run, world)
     for name in () if plan.leave else run.stores:
         see_through(stages, run, world, name)
+
+
+def _see_through_at_once(stages: Stages, run: Run, world: World) -> None:
+    """Resume the sessions in one process, in the order of the plan, as long as all of them wait."""
+    for _ in range(MOST_RESUMES):
+        waiting = {name: answers for name in run.stores if (answers := due(run, world, name)) is not None}
+        if len(waiting) < len(run.stores) or world.problem is not None:
+            return
+        resume_all(stages, run, world, waiting, run.plan.resume_on)
 
 
 def see_through(stages: Stages, run: Run, world: World, name: str) -> None:
@@ -67,7 +79,7 @@ def resume(stages: Stages, run: Run, world: World, name: str, answers: Mapping[s
 def resume_all(
     stages: Stages, run: Run, world: World, sessions: Mapping[str, Mapping[str, Answer]], machine: Machine
 ) -> None:
-    """Resume sessions one after another in one fresh process."""
+    """Resume sessions in one fresh process, one after another, or in the order of the plan."""
     stages.on(machine).play(world, resuming(run, sessions, machine), machine)
 
 
@@ -76,7 +88,7 @@ def launching(run: Run, plan: Plan) -> dict[str, Any]:
     return {
         "kind": "H",
         "sessions": [session(name, trigger, run.stores[name]) for name, trigger in plan.triggers],
-        "interleaved": plan.interleaved,
+        **plan.at_once,
         "context": plan.context,
         "store": str(run.stores[plan.triggers[0][0]]),
         "writable": [str(store) for store in run.stores.values()],
@@ -95,6 +107,7 @@ def resuming(run: Run, sessions: Mapping[str, Mapping[str, Answer]], machine: Ma
     return {
         "kind": "H",
         "sessions": [resumption(name, run.stores[name], answers) for name, answers in sessions.items()],
+        **(run.plan.at_once if run.plan.order else {}),
         "context": run.plan.context,
         "saves": run.plan.saves,
         "store": str(run.stores[next(iter(sessions))]),
@@ -128,7 +141,10 @@ def _last_word(run: Run, name: str) -> Event | None:
 
 
 def copied_store(stages: Stages, run: Run, name: str) -> Path:
-    """A copy of a host's store, journals and all."""
+    """A copy of a host's store, journals and all. Raises Untestable where it holds what no copy can."""
     copy = stages.new_store()
-    shutil.copytree(run.stores[name], copy, dirs_exist_ok=True)
+    try:
+        stored.copy(run.stores[name], copy)
+    except stored.Uncopied as held:
+        raise Untestable(f"the store holds {held}; keep that outside of the store", trace=run) from None
     return copy

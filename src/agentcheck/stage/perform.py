@@ -2,48 +2,65 @@
 
 import asyncio
 import base64
+import contextlib
 import contextvars
 import gc
 import inspect
 import os
 import signal
-import sys
 import sysconfig
+import threading
 import traceback
 import types
-import typing
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from agentcheck import reducer as vocabulary
 from agentcheck.stage import beneath, clock, saves, together, veto, view
 from agentcheck.stage.channels import opened
+from agentcheck.stage.flight import Tools, flight
 from agentcheck.stage.guard import Guard
-from agentcheck.stage.intercept import in_its_own_thread, intercepted
+from agentcheck.stage.intercept import intercepted
 from agentcheck.stage.link import Link, running, session
+from agentcheck.stage.receiving import call_run
 from agentcheck.stage.tools import Toolbox, answer_input, plain
+from agentcheck.stage.turns import REPLY, REQUEST
 from agentcheck.target import Target
 
 _INSTALLED = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
-TASK = "Please do the job that you are made for."
+PATIENCE = 1 / 3  # of the time that a run may take: how long one session waits for another at most
 
 
 class Performance:
     """One process of the agent: its sessions, its boundaries, and how each session ended."""
 
     def __init__(self, link: Link, target: Target, module: types.ModuleType, guard: Guard, job: Mapping[str, Any]):
-        self.link = link
         self.target = target
         self.job = job
         self.guard = guard
-        subject = target.host if job["kind"] == "H" else target.run
-        self.toolbox = Toolbox(link, target, subject, module, guard)
-        self.inside: list[Mapping[str, Any]] = []  # sessions to run in the middle of the first one
-        self.requests = 0
+        self.flight = flight(job, self._entry, patience=target.limits.seconds * PATIENCE)
+        self.link: Any = link if self.flight is None else self.flight.link(link)
+        self.toolbox = self._toolbox(module)
         self.results: dict[str, Any] = {}  # session -> what it returned
+        self._one_request = threading.RLock()  # a request, and what the lab asks back before its answer
         link.on_stop = self.ask_to_stop
+
+    @property
+    def _entry(self) -> Any:
+        """What the sessions call."""
+        if self.job["kind"] == "C":
+            return self.target.run
+        return self.target.host.resume if self.job["sessions"][0].get("resume") else self.target.host.launch
+
+    def _toolbox(self, module: types.ModuleType) -> Toolbox:
+        subject = self.target.host if self.job["kind"] == "H" else self.target.run
+        if self.flight is None:
+            return Toolbox(self.link, self.target, subject, module, self.guard)
+        tools = Tools(self.link, self.target, subject, module, self.guard)
+        tools.flight = self.flight
+        return tools
 
     def _note_veto(self) -> None:
         self.link.ask("probe", name="vetoed", value=self.job["veto"]["tool"])
@@ -55,21 +72,14 @@ class Performance:
         veto.install(self.target.guard, self.job.get("veto"), self._note_veto)
         self.toolbox.place_all(self.job["known"])
         self.link.ask("bound_early", tools={tool: self.toolbox.bind(tool) for tool in self.job["bind"]})
-        sessions = list(self.job["sessions"])
         if self.job.get("together"):
             together.begin(self.link, self.job["store"])
         elif self.job.get("saves"):
             saves.begin(self.link, self.job["store"])
-        if self.job.get("interleaved"):
-            self.inside = sessions[1:]
-            sessions = sessions[:1]
         with warnings.catch_warnings(record=True) as caught, clock.held_at(self.job.get("clock")):
             warnings.simplefilter("always")
             with intercepted(self.ask_model):
-                for one in sessions:
-                    self.perform(one, apart=False)
-                while self.inside:
-                    self.perform(self.inside.pop(0), apart=True)
+                self.perform()
                 gc.collect()
         never = [str(w.message) for w in caught if "was never awaited" in str(w.message)]
         if never:
@@ -85,26 +95,43 @@ class Performance:
             shown = view.of_callable(str(self.target.context), self.results.get(first))
         self.link.ask("probe", name="context", value=shown)
 
-    def perform(self, one: Mapping[str, Any], *, apart: bool) -> None:
-        """One session in a context of its own; in a thread of its own too where it is in the middle of another."""
-        running.append(one["name"])
-        if apart:
-            in_its_own_thread(lambda: self._perform(one))
-        else:
-            contextvars.copy_context().run(self._perform, one)
-        running.pop()
+    def perform(self) -> None:
+        """All sessions: one after the other, each in a context of its own, or in flight at once."""
+        if self.flight is None:
+            for one in self.job["sessions"]:
+                running[:] = [one["name"]]
+                contextvars.copy_context().run(self._perform, one)
+            return
+        sessions = {one["name"]: one for one in self.job["sessions"]}
+        play = self._perform_async if self.flight.tasks else self._perform
+        with self.flight.watched():
+            self.flight.play(lambda name: play(sessions[name]))
+        running[:] = [*sessions][:1]
+        self.link.ask("probe", name="in_flight", value=self.flight.facts())
 
     def _perform(self, one: Mapping[str, Any]) -> None:
-        session.set(one["name"])
-        try:
+        with self._session(one):
             result = self._call(one)
             if inspect.isawaitable(result):
                 result = asyncio.run(_wait(result))
+            self._end(one, result)
+
+    async def _perform_async(self, one: Mapping[str, Any]) -> None:
+        with self._session(one):
+            self._end(one, await self._call(one))
+
+    @contextlib.contextmanager
+    def _session(self, one: Mapping[str, Any]) -> Iterator[None]:
+        """What is done in this block is the session's; an error ends it."""
+        session.set(one["name"])
+        try:
+            yield
         except BaseException as error:
             self.link.ask("finished", status="failed", **failure(error))
-        else:
-            self.results[one["name"]] = result
-            self.link.ask("finished", **ending(result))
+
+    def _end(self, one: Mapping[str, Any], result: Any) -> None:
+        self.results[one["name"]] = result
+        self.link.ask("finished", **ending(result))
 
     def _call(self, one: Mapping[str, Any]) -> Any:
         if self.job["kind"] == "C":
@@ -139,15 +166,23 @@ class Performance:
         failure = self.toolbox.http_failure()
         if failure is not None:
             return beneath.http_answer(failure)
-        self.requests += 1
-        if self.requests == 2 and self.inside:
-            waiting, self.inside = self.inside, []
-            for one in waiting:
-                self.perform(one, apart=True)
-        reply = self.link.ask("http", method=method, url=url, headers=headers, body=base64.b64encode(body).decode())
-        while reply["do"] == "bind":
-            reply = self.link.ask("bound", tools={tool: self.toolbox.bind(tool) for tool in reply["tools"]})
+        if self.flight is None:
+            return self._said(method, url, headers, body)
+        with self.flight.owners.known():
+            self.flight.cross(REQUEST)
+            reply = self._said(method, url, headers, body)
+            if not reply.get("broken"):  # what is refused is no model, and a tool that asks it holds what is the lab's
+                self.flight.cross(REPLY)
         return reply
+
+    def _said(self, method: str, url: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+        with self._one_request:
+            reply: dict[str, Any] = self.link.ask(
+                "http", method=method, url=url, headers=headers, body=base64.b64encode(body).decode()
+            )
+            while reply["do"] == "bind":
+                reply = self.link.ask("bound", tools={tool: self.toolbox.bind(tool) for tool in reply["tools"]})
+            return reply
 
 
 async def _wait(awaitable: Any) -> Any:
@@ -199,87 +234,3 @@ def failure(error: BaseException) -> dict[str, Any]:
             "where": f"{Path(last.filename).name}:{last.lineno}" if last else "",
         }
     }
-
-
-# --- what `run` receives ---------------------------------------------------------------------
-
-
-class BadTrigger(TypeError):
-    """The callable's parameters and the scenario's trigger do not fit."""
-
-
-def call_run(run: Callable[..., Any], trigger: Any) -> Any:
-    """Call the user's function with the trigger in the form that its signature asks for."""
-    parameters = _required(run)
-    names = [p.name for p in parameters]
-    if not names:
-        return run() if not _takes_one(run) else run(_shaped(_first(run), trigger))
-    if len(names) == 1:
-        return (
-            run(_shaped(parameters[0], trigger))
-            if parameters[0].kind is not parameters[0].KEYWORD_ONLY
-            else run(**{names[0]: _shaped(parameters[0], trigger)})
-        )
-    if isinstance(trigger, dict) and set(names) <= set(trigger):
-        return run(**trigger)
-    wanted = ", ".join(f'{n} = "…"' for n in names)
-    raise BadTrigger(
-        f"{getattr(run, '__name__', 'run')} takes {len(names)} parameters; give them in the scenario: "
-        f"trigger = {{{wanted}}}, or in the configuration: scenario = {{trigger = {{{wanted}}}}}"
-    )
-
-
-def _required(run: Callable[..., Any]) -> list[inspect.Parameter]:
-    return [
-        p
-        for p in inspect.signature(run).parameters.values()
-        if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
-    ]
-
-
-def _takes_one(run: Callable[..., Any]) -> bool:
-    return any(p.kind is not p.VAR_KEYWORD for p in inspect.signature(run).parameters.values())
-
-
-def _first(run: Callable[..., Any]) -> inspect.Parameter:
-    return next(iter(inspect.signature(run).parameters.values()))
-
-
-def _shaped(parameter: inspect.Parameter, trigger: Any) -> Any:
-    kind = parameter.annotation
-    if isinstance(kind, str):
-        kind = getattr(builtins_types, kind, None) or _evaluated(kind, parameter)
-    task = TASK if trigger is None else trigger
-    if hasattr(kind, "model_validate"):
-        return _model(kind, task)
-    if kind is dict or typing.get_origin(kind) is dict:
-        return task if isinstance(task, dict) else {parameter.name: task}
-    if kind is str and isinstance(task, dict) and len(task) == 1:
-        return next(iter(task.values()))
-    return task
-
-
-builtins_types = types.SimpleNamespace(str=str, dict=dict)
-
-
-def _evaluated(annotation: str, parameter: inspect.Parameter) -> Any:
-    for module in list(sys.modules.values()):
-        found = getattr(module, "__dict__", {}).get(annotation)
-        if isinstance(found, type) and hasattr(found, "model_validate"):
-            return found
-    return dict if annotation.startswith(("dict", "Dict")) else None
-
-
-def _model(kind: Any, task: Any) -> Any:
-    from agentcheck.jsonvalues import example
-
-    made = task if isinstance(task, dict) else example(kind.model_json_schema(), text=str(task))
-    try:
-        return kind.model_validate(made)
-    except ValueError as error:
-        said = error.errors()[0] if hasattr(error, "errors") else {"loc": (), "msg": str(error)}
-        where = ".".join(map(str, said["loc"])) or "all of it"
-        raise BadTrigger(
-            f"the trigger makes no {kind.__name__}: {where}: {said['msg']}; "
-            f"give one that does in the configuration: scenario = {{trigger = {{…}}}}"
-        ) from None

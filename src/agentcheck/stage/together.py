@@ -1,4 +1,4 @@
-"""One of two processes on one store: before it begins, and before each of its writes, it waits for the other.
+"""One of several processes on one store: it tells when it begins, and before each of its writes, and may be held there.
 
 A host that reads, decides and only then writes down what it has decided loses such a race every time,
 where left to chance it would lose it once in a thousand times.
@@ -9,7 +9,7 @@ from agentcheck.stage.writes import LOCKING, Writes
 
 
 def begin(link: Link, store: str) -> None:
-    """Wait for the other process, and from now on before every write to the store."""
+    """Tell that this process is up, and from now on of every write to the store before it happens."""
     link.ask("begins")
     Writes(store, lambda write: _meet(link), statements=LOCKING).begin()
 
