@@ -24,6 +24,7 @@ from tools.framework_table import table
 
 ROOT = Path(__file__).parents[1]
 AGENTS = ROOT / "fixtures" / "frameworks"
+LOCKS = ROOT / "tools" / "locks"
 ENVIRONMENTS = ROOT / ".venv-frameworks"
 REPORTS = ROOT / "reports" / "frameworks"
 CONFIRM = ROOT / "tests" / "confirm"
@@ -32,7 +33,7 @@ VARIANTS = ("as_it_comes", "hardened")
 
 def main() -> int:
     options = _options()
-    names = options.names or [lock.stem for lock in sorted(AGENTS.glob("*.lock"))]
+    names = options.names or [lock.stem for lock in sorted(LOCKS.glob("*.lock"))]
     complaints: list[str] = []
     for name in names:
         python = environment(name)
@@ -61,7 +62,7 @@ def _options() -> argparse.Namespace:
 
 def environment(name: str) -> Path:
     """The interpreter of a framework's environment, made where it is missing or its lock has changed."""
-    folder, lock = ENVIRONMENTS / name, AGENTS / f"{name}.lock"
+    folder, lock = ENVIRONMENTS / name, LOCKS / f"{name}.lock"
     if not lock.is_file():
         sys.exit(f"there is no {lock.relative_to(ROOT)}: name a framework that has a lock file there")
     python, made = folder / "bin" / "python", folder / "made-of.lock"
