@@ -10,10 +10,9 @@ from agentcheck.cli import main
 from agentcheck.config import load
 from agentcheck.fuzz.kept import FORMAT, StoryError, keep, read
 from agentcheck.fuzz.laws import load as laws
-from agentcheck.fuzz.machine import DEEDS
 from agentcheck.fuzz.moves import Move, failure, story
 from agentcheck.fuzz.session import Failure, Fuzz
-from agentcheck.fuzz.tables import NEVER, coverage, document, never, told, vacuity
+from agentcheck.fuzz.tables import DEEDS, NEVER, coverage, document, never, told, vacuity
 from agentcheck.lab import Lab
 from agentcheck.render.text import Paper
 from kill_matrix import ROOT, rows

@@ -8,22 +8,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.errors import Flaky, FlakyFailure
 from hypothesis.stateful import run_state_machine_as_test
 
 from agentcheck.arguments import Schema
 from agentcheck.fuzz.laws import Break, Judge, Tale, load
 from agentcheck.fuzz.machine import BROKEN, Broken, WorldMachine
-from agentcheck.fuzz.moves import Move
+from agentcheck.fuzz.moves import Move, Moves
 from agentcheck.fuzz.play import CannotMove, Play
 from agentcheck.fuzz.processes import ProcessPlay
 from agentcheck.fuzz.reducers import Pair, ReducerPlay
+from agentcheck.fuzz.shorten import shortened
 from agentcheck.lab import Lab
 from agentcheck.plan import Plan, Run
 
 STEPS: Final = {"R": 25, "C": 15, "H": 15}  # moves of one story
 MOST_FINDINGS: Final = 20
+ROUND: Final = 10  # stories that are drawn anew; after so many, Hypothesis draws five changed copies of each
+_ROUNDS: Final = 2**32  # of one seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Failure:
     kind: str
     check: str
     message: str
-    moves: tuple[Move, ...]
+    moves: Moves
 
 
 @dataclass
@@ -62,6 +65,7 @@ class Fuzz:
     lab: Lab
     kind: str
     careful: bool = False
+    seed: int = 0  # other stories for each
     told: Callable[[str], None] = lambda text: None  # hears how far it has come
 
     def __post_init__(self) -> None:
@@ -72,7 +76,7 @@ class Fuzz:
         self._schemas: dict[str, Schema] = {}
         self._pair: Pair | None = None
         self.settled: set[str] = set()  # checks that need no further story
-        self._count = 0
+        self._count = self._rounds = 0
 
     def __enter__(self) -> "Fuzz":
         return self
@@ -103,6 +107,11 @@ class Fuzz:
     def replay(self, moves: Sequence[Move], path: Path | None = None) -> tuple[Break | None, int]:
         """Play a story again in fresh processes: the first law that it breaks, and how many moves could not be made."""
         self.fresh()
+        broken, _, skipped = self._again(moves, path)
+        return broken, skipped
+
+    def _again(self, moves: Sequence[Move], path: Path | None = None) -> tuple[Break | None, Moves, int]:
+        """The first law that a story breaks, the moves that were made until then, and how many could not be made."""
         play, judge = self.play(path)
         skipped = 0
         try:
@@ -113,8 +122,8 @@ class Fuzz:
                     skipped += 1
                 broken = judge.look()
                 if broken:
-                    return broken[0], skipped
-            return None, skipped
+                    return broken[0], tuple(play.moves), skipped
+            return None, tuple(play.moves), skipped
         finally:
             play.close()
             play.trace.close()
@@ -136,10 +145,7 @@ class Fuzz:
         while self.found.examples < examples and len(self.found.failures) < MOST_FINDINGS:
             if any(failure.check in until for failure in self.found.failures):
                 break
-            fresh = self._search(examples - self.found.examples)
-            if not fresh:
-                break
-            for failure in fresh:
+            for failure in self._search(min(ROUND, examples - self.found.examples)):
                 if failure.check not in self.settled:
                     self.found.failures.append(failure)
                     self.settled.add(failure.check)
@@ -152,7 +158,8 @@ class Fuzz:
 
     def _search(self, examples: int) -> list[Failure]:
         watching = Watching(self)
-        machine = type("Machine", (WorldMachine,), {"stage": watching})
+        machine = seed(self.seed * _ROUNDS + self._rounds)(type("Machine", (WorldMachine,), {"stage": watching}))
+        self._rounds += 1
         with suppress(Broken, Flaky, FlakyFailure, ExceptionGroup):
             run_state_machine_as_test(machine, settings=settings_for(examples, STEPS[self.kind]))
         found = [self._verified(moves, broken) for moves, broken in watching.shortest.values()]
@@ -161,14 +168,25 @@ class Fuzz:
             return self._search(max(1, examples - watching.examples))
         return [failure for failure in found if failure is not None]
 
-    def _verified(self, moves: tuple[Move, ...], broken: Break) -> Failure | None:
+    def _verified(self, moves: Moves, broken: Break) -> Failure | None:
         """The story as a failure, where fresh processes show it, too."""
         again, _ = self.replay(moves)
         if again is None and not self.careful:
             return None
         if again is None:
             return Failure(self.kind, broken.check, f"{broken.message} (once, and not when it was played again)", moves)
-        return Failure(self.kind, again.check, again.message, moves)
+        shorter = self._shortened(moves, again.check)
+        last, _ = self.replay(shorter)
+        if last is None or last.check != again.check:
+            return Failure(self.kind, again.check, again.message, moves)
+        return Failure(self.kind, last.check, last.message, shorter)
+
+    def _shortened(self, moves: Moves, check: str) -> Moves:
+        def breaks(fewer: Moves) -> Moves | None:
+            broken, made, _ = self._again(fewer)
+            return made if broken is not None and broken.check == check else None
+
+        return shortened(moves, breaks)
 
 
 class Watching:
@@ -177,7 +195,7 @@ class Watching:
     def __init__(self, fuzz: Fuzz):
         self.fuzz = fuzz
         self.examples = 0
-        self.shortest: dict[str, tuple[tuple[Move, ...], Break]] = {}  # check → the shortest story that breaks its law
+        self.shortest: dict[str, tuple[Moves, Break]] = {}  # check → the shortest story that breaks its law
         self._judge: Judge | None = None
 
     def started(self) -> Play:
@@ -197,7 +215,7 @@ class Watching:
             self._note(tuple(play.moves), broken[0])
             raise BROKEN[broken[0].check](f"{broken[0].check}: {broken[0].message}")
 
-    def _note(self, moves: tuple[Move, ...], broken: Break) -> None:
+    def _note(self, moves: Moves, broken: Break) -> None:
         known = self.shortest.get(broken.check)
         if known is None or _length(moves) <= _length(known[0]):
             self.shortest[broken.check] = moves, broken
@@ -220,7 +238,7 @@ class Watching:
         self._judge = None
 
 
-def _length(moves: tuple[Move, ...]) -> tuple[int, int]:
+def _length(moves: Moves) -> tuple[int, int]:
     return len(moves), len(str([move.to_data() for move in moves]))
 
 

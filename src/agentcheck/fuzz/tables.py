@@ -1,15 +1,34 @@
 """What a fuzz session found and reached, in words and tables."""
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from tabulate import tabulate
 
-from agentcheck.fuzz.machine import DEEDS
+from agentcheck.fuzz.answering import BROKEN_LINE, REFUSALS
+from agentcheck.fuzz.deciding import OUTAGES
 from agentcheck.fuzz.moves import story
 from agentcheck.fuzz.session import Failure, Fuzzed
 from agentcheck.render.text import Paper
 
+
+def _label(where: str, how: Any) -> str:
+    return f"{where}: {how['kind']}{how.get('status', '')}"
+
+
+_EVERYWHERE: Final = (
+    *("call", "say", "finish", "keep calling", "keep failing", "fail by turns", "return", "answer"),
+    *("model fails: LengthLimit", *(_label("model fails", how) for how in OUTAGES)),
+    *("tool fails: TimesOut", "tool fails: Hangs", *(_label("tool fails", how) for how in (*BROKEN_LINE, *REFUSALS))),
+)
+DEEDS: Final = {  # what the world can do to each kind of target
+    "R": (*_EVERYWHERE, "silence", "stray answer", "crash", "switch", "fork", "rebuild", "late"),
+    "C": (*_EVERYWHERE, "repeat"),
+    "H": (
+        *_EVERYWHERE,
+        *("silence", "answer again", "stray answer", "take up", "crash", "stop", "spoil: empty", "repeat"),
+    ),
+}
 NEVER: Final = "untestable: nothing to bite on"
 
 
