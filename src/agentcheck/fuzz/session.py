@@ -1,7 +1,7 @@
 """A fuzz session: stories drawn, played and judged, and what was found shrunk to the shortest one."""
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from agentcheck.fuzz.machine import BROKEN, Broken, WorldMachine
 from agentcheck.fuzz.moves import Move, Moves
 from agentcheck.fuzz.play import CannotMove, Play
 from agentcheck.fuzz.processes import ProcessPlay
+from agentcheck.fuzz.reach import Reach
 from agentcheck.fuzz.reducers import Pair, ReducerPlay
 from agentcheck.fuzz.shorten import shortened
 from agentcheck.lab import Lab
@@ -26,6 +27,7 @@ from agentcheck.plan import Plan, Run
 STEPS: Final = {"R": 25, "C": 15, "H": 15}  # moves of one story
 MOST_FINDINGS: Final = 20
 ROUND: Final = 10  # stories that are drawn anew; after so many, Hypothesis draws five changed copies of each
+SHRINKS: Final = 100  # stories that Hypothesis plays to shrink one; the rest is done by its moves, in fewer
 _ROUNDS: Final = 2**32  # of one seed
 
 
@@ -45,14 +47,14 @@ class Fuzzed:
 
     kind: str
     laws: list[str] = field(default_factory=list)  # the checks that have one for this kind
+    seed: int = 0
     examples: int = 0
     steps: int = 0
     asked: int = 0  # model requests
     seconds: float = 0.0
     failures: list[Failure] = field(default_factory=list)
     bitten: Counter[str] = field(default_factory=Counter)
-    made: Counter[str] = field(default_factory=Counter)  # what the world did → how often
-    reached: defaultdict[str, set[str]] = field(default_factory=lambda: defaultdict(set))  # … → the laws that bit
+    reach: Reach = field(default_factory=Reach)
 
 
 @dataclass
@@ -72,7 +74,7 @@ class Fuzz:
         self.lab.begin(self.kind)
         self.lab.happy()
         self.laws = [one for one in load() if self.kind in one.kinds]
-        self.found = Fuzzed(self.kind, list(dict.fromkeys(one.check for one in self.laws)))
+        self.found = Fuzzed(self.kind, list(dict.fromkeys(one.check for one in self.laws)), self.seed)
         self._schemas: dict[str, Schema] = {}
         self._pair: Pair | None = None
         self.settled: set[str] = set()  # checks that need no further story
@@ -194,22 +196,32 @@ class Watching:
 
     def __init__(self, fuzz: Fuzz):
         self.fuzz = fuzz
-        self.examples = 0
+        self.examples = self._shrinks = 0
         self.shortest: dict[str, tuple[Moves, Break]] = {}  # check → the shortest story that breaks its law
         self._judge: Judge | None = None
+        self._bites: list[set[str]] = []  # the laws that had something to bite on, after each move
+
+    @property
+    def tired(self) -> bool:
+        """Whether stories are not played any more."""
+        return self._shrinks > SHRINKS
 
     def started(self) -> Play:
+        self._shrinks += bool(self.shortest)
         if not self.shortest:
             self.examples += 1
             self.fuzz.found.examples += 1
             self.fuzz.told(f"{self.fuzz.found.examples} stories played")
         play, self._judge = self.fuzz.play(settled=self.fuzz.settled)
+        self._bites = []
         return play
 
     def after(self, play: Play) -> None:
         """Raises Broken."""
         assert self._judge is not None, "a play is judged from its start"
+        known = self._judge.bitten.copy()
         broken = self._judge.look()
+        self._bites.append({check for check, times in self._judge.bitten.items() if times > known[check]})
         if broken:
             self._count(play)
             self._note(tuple(play.moves), broken[0])
@@ -228,24 +240,15 @@ class Watching:
         if self.shortest or self._judge is None:
             return
         found, judge = self.fuzz.found, self._judge
-        done = [_label(move) for move in play.moves]
-        found.steps += len(done)
+        found.steps += len(play.moves)
         found.asked += len(play.trace.requests())
-        found.made.update(done)
         found.bitten.update(judge.bitten)
-        for what in set(done):
-            found.reached[what].update(judge.bitten)
+        found.reach.add(play.moves, play.turns, self._bites)
         self._judge = None
 
 
 def _length(moves: Moves) -> tuple[int, int]:
     return len(moves), len(str([move.to_data() for move in moves]))
-
-
-def _label(move: Move) -> str:
-    how = move.get("how")
-    kind = f"{how['kind']}{how.get('status', '')}" if isinstance(how, dict) and "kind" in how else how
-    return f"{move.do}: {kind}" if kind and move.do in ("model fails", "tool fails", "spoil") else move.do
 
 
 def settings_for(examples: int, steps: int) -> Any:

@@ -18,9 +18,16 @@ def shortened(moves: Moves, breaks: Callable[[Moves], Moves | None]) -> Moves:
         for start in range(len(moves) - width, 0, -1):
             moves = breaks(moves[:start] + moves[start + width :]) or moves
         width //= 2
-    for nth in range(len(moves)):
-        for plainer in _plainer(moves[nth]) if nth < len(moves) else ():
-            moves = breaks((*moves[:nth], plainer, *moves[nth + 1 :])) or moves
+    return _plain(moves, breaks)
+
+
+def _plain(moves: Moves, breaks: Callable[[Moves], Moves | None]) -> Moves:
+    """Each move as plain as it may be."""
+    nth = 0
+    while nth < len(moves):
+        tried = ((*moves[:nth], plainer, *moves[nth + 1 :]) for plainer in _plainer(moves[nth]))
+        less = next((made for made in map(breaks, tried) if made is not None), None)
+        moves, nth = (moves, nth + 1) if less is None else (less, nth)
     return moves
 
 
