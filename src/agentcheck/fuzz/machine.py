@@ -27,7 +27,7 @@ BROKEN: Final = _Kinds()
 
 
 class WorldMachine(RuleBasedStateMachine):
-    """One story. `stage.started()` makes its play, `stage.after(play)` is told of each move, until it is `tired`.
+    """One story. `stage.started()` makes its play, `stage.after(play)` is told of each move.
 
     It is one rule for all deeds, since Hypothesis switches rules off by chance: where all that fit a turn are off, a
     story is thrown away. What is switched off here by chance are sorts of trouble.
@@ -52,14 +52,13 @@ class WorldMachine(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         self.troubles = frozenset(trouble for trouble in TROUBLES if data.draw(st.booleans()))
         two = self.play.may("two sessions") and data.draw(st.sampled_from([False, False, True]))
-        watch = {"watch": True} if self.play.kind == "R" and data.draw(st.booleans()) else {}
-        if not self.stage.tired:
-            self.make(begin(2 if two else 1, **watch))
+        watch = {"watch": True} if self.play.kind == "R" and data.draw(st.sampled_from([False] * 7 + [True])) else {}
+        self.make(begin(2 if two else 1, **watch))
 
     @precondition(lambda self: self.troubles is not None)
     @rule(data=st.data())
     def goes_on(self, data: st.DataObject) -> None:
-        able = [] if self.stage.tired else possible(self.play, self.troubles or frozenset())
+        able = possible(self.play, self.troubles or frozenset())
         if able:
             for move in data.draw(st.sampled_from(able)).makes(self.play, data.draw):
                 self.make(move)

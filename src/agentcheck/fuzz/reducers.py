@@ -136,7 +136,7 @@ class ReducerPlay(Play):
     def may(self, do: str) -> bool:
         if self.session not in self.drivers:
             return do == "two sessions"
-        held = self.waits_for != GONE and self.driver.data is not None
+        held = self.waits_for != GONE
         when = {
             "two sessions": True,
             "crash": held,

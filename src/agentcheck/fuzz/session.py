@@ -109,12 +109,16 @@ class Fuzz:
     def replay(self, moves: Sequence[Move], path: Path | None = None) -> tuple[Break | None, int]:
         """Play a story again in fresh processes: the first law that it breaks, and how many moves could not be made."""
         self.fresh()
-        broken, _, skipped = self._again(moves, path)
+        play, judge = self.play(path)
+        broken, _, skipped = self._told_again(moves, play, judge)
         return broken, skipped
 
-    def _again(self, moves: Sequence[Move], path: Path | None = None) -> tuple[Break | None, Moves, int]:
-        """The first law that a story breaks, the moves that were made until then, and how many could not be made."""
-        play, judge = self.play(path)
+    def _again(self, moves: Sequence[Move]) -> tuple[Break | None, Moves]:
+        """The first law that a story breaks of those that are not settled, and the moves that were made until then."""
+        broken, made, _ = self._told_again(moves, *self.play(settled=self.settled))
+        return broken, made
+
+    def _told_again(self, moves: Sequence[Move], play: Play, judge: Judge) -> tuple[Break | None, Moves, int]:
         skipped = 0
         try:
             for move in moves:
@@ -162,7 +166,7 @@ class Fuzz:
         watching = Watching(self)
         machine = seed(self.seed * _ROUNDS + self._rounds)(type("Machine", (WorldMachine,), {"stage": watching}))
         self._rounds += 1
-        with suppress(Broken, Flaky, FlakyFailure, ExceptionGroup):
+        with suppress(Broken, Enough, Flaky, FlakyFailure, ExceptionGroup):
             run_state_machine_as_test(machine, settings=settings_for(examples, STEPS[self.kind]))
         found = [self._verified(moves, broken) for moves, broken in watching.shortest.values()]
         if None in found and not self.careful:  # it takes what earlier stories left behind
@@ -172,23 +176,29 @@ class Fuzz:
 
     def _verified(self, moves: Moves, broken: Break) -> Failure | None:
         """The story as a failure, where fresh processes show it, too."""
-        again, _ = self.replay(moves)
+        self.fresh()
+        again, _ = self._again(moves)
         if again is None and not self.careful:
             return None
         if again is None:
             return Failure(self.kind, broken.check, f"{broken.message} (once, and not when it was played again)", moves)
         shorter = self._shortened(moves, again.check)
-        last, _ = self.replay(shorter)
+        self.fresh()
+        last, _ = self._again(shorter)
         if last is None or last.check != again.check:
             return Failure(self.kind, again.check, again.message, moves)
         return Failure(self.kind, last.check, last.message, shorter)
 
     def _shortened(self, moves: Moves, check: str) -> Moves:
         def breaks(fewer: Moves) -> Moves | None:
-            broken, made, _ = self._again(fewer)
+            broken, made = self._again(fewer)
             return made if broken is not None and broken.check == check else None
 
         return shortened(moves, breaks)
+
+
+class Enough(BaseException):
+    """Ends a search; Hypothesis takes an Exception for a failure of the story."""
 
 
 class Watching:
@@ -200,28 +210,27 @@ class Watching:
         self.shortest: dict[str, tuple[Moves, Break]] = {}  # check → the shortest story that breaks its law
         self._judge: Judge | None = None
         self._bites: list[set[str]] = []  # the laws that had something to bite on, after each move
-
-    @property
-    def tired(self) -> bool:
-        """Whether stories are not played any more."""
-        return self._shrinks > SHRINKS
+        self._known: Counter[str] = Counter()  # how often, until the last move
 
     def started(self) -> Play:
+        """Raises Enough."""
         self._shrinks += bool(self.shortest)
+        if self._shrinks > SHRINKS:
+            raise Enough
         if not self.shortest:
             self.examples += 1
             self.fuzz.found.examples += 1
             self.fuzz.told(f"{self.fuzz.found.examples} stories played")
         play, self._judge = self.fuzz.play(settled=self.fuzz.settled)
-        self._bites = []
+        self._bites, self._known = [], Counter()
         return play
 
     def after(self, play: Play) -> None:
         """Raises Broken."""
         assert self._judge is not None, "a play is judged from its start"
-        known = self._judge.bitten.copy()
-        broken = self._judge.look()
-        self._bites.append({check for check, times in self._judge.bitten.items() if times > known[check]})
+        broken, bitten = self._judge.look(), self._judge.bitten
+        self._bites.append({check for check, times in bitten.items() if times > self._known[check]})
+        self._known = bitten.copy()
         if broken:
             self._count(play)
             self._note(tuple(play.moves), broken[0])
