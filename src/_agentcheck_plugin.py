@@ -38,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     add("--agentcheck-audit", **many, metavar="PATH", help="Judge recordings alone: a file or a folder of them.")
     add("--agentcheck-fuzz", **flag, help="Play stories with the agent, too, and look for broken invariants.")
     add("--agentcheck-fuzz-examples", type=int, metavar="N", help="Stories for each kind (default: 200).")
+    add("--agentcheck-fuzz-seed", type=int, metavar="N", help="Other stories for each N (default: 0).")
     points = {"metavar": "WHICH", "choices": ("sample", "all")}
     add("--agentcheck-crash-points", **points, help="Which crash points of a host to try (default: sample).")
     add("--agentcheck-report", metavar="DIR", help="Write the report straight into DIR (reports/<target>/).")

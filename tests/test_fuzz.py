@@ -1,6 +1,7 @@
 """The fuzzer: stories played on good agents break nothing, on broken ones they are found, shrunk, kept and replayed."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,11 @@ from agentcheck.cli import main
 from agentcheck.config import load
 from agentcheck.fuzz.kept import FORMAT, StoryError, keep, read
 from agentcheck.fuzz.laws import load as laws
-from agentcheck.fuzz.machine import DEEDS
 from agentcheck.fuzz.moves import Move, failure, story
+from agentcheck.fuzz.reach import PLACES, Reach
 from agentcheck.fuzz.session import Failure, Fuzz
-from agentcheck.fuzz.tables import NEVER, coverage, document, never, told, vacuity
+from agentcheck.fuzz.shorten import shortened
+from agentcheck.fuzz.tables import NEVER, coverage, document, never, told, vacuity, vacuous
 from agentcheck.lab import Lab
 from agentcheck.render.text import Paper
 from kill_matrix import ROOT, rows
@@ -66,7 +68,7 @@ def test_a_good_agent_breaks_nothing_whatever_the_world_does(tmp_path, target, k
     assert [(f.check, f.message, story(f.moves)) for f in found.failures] == []
     assert found.examples >= FEW[kind]
     assert sum(found.bitten[check] > 0 for check in found.laws) > len(found.laws) / 2
-    assert set(found.made) <= {"begin", *DEEDS[kind]}
+    assert set(found.reach.made) <= {"begin", *PLACES[kind]}
 
 
 @pytest.mark.parametrize(("check", "kind"), TOLD)
@@ -105,9 +107,68 @@ def test_what_was_reached_is_told(tmp_path):
     written(tmp_path, SOUND)
     with lab_of(tmp_path) as lab, Fuzz(lab, "C") as fuzz:
         found = fuzz.run(15)
-    assert "the world did" in coverage(found)
-    assert set(never(found)).isdisjoint(found.made)
-    assert json.loads(json.dumps(document(found)))["examples"] == found.examples
+    table = coverage(found).splitlines()
+    assert table[0].split() == [
+        "the",
+        "world",
+        "did,",
+        "at",
+        "the",
+        "turn",
+        "of",
+        "the",
+        "model",
+        "a",
+        "tool",
+        "a",
+        "human",
+        "the",
+        "end",
+    ]
+    assert max(map(len, [*table, *vacuity(found).splitlines()])) <= 80
+    cell = re.search(r"^call +(\d+) / (\d+)$", "\n".join(table), re.M)
+    assert cell is not None
+    told = json.loads(json.dumps(document(found)))
+    assert told["done"]["call"]["times"] == int(cell[1]) == told["done"]["call"]["at"]["the model"]["times"]
+    assert len(told["done"]["call"]["at"]["the model"]["reached"]) == int(cell[2])
+    assert told["examples"] == found.examples == 15
+    assert told["vacuous"] == vacuous(found)
+    assert set(never(found)).isdisjoint(found.reach.made)
+
+
+def test_what_was_never_reached_is_told_with_its_turn():
+    reach = Reach()
+    moves = [Move("begin", {"sessions": 1}), Move("crash", {}), Move("call", {"calls": []})]
+    reach.add(moves, ["nothing more", "the model", "the model"], [{"F01-a"}, {"F06-a"}, {"F06-b"}])
+    assert reach.laws["crash", "the model"] == {"F06-a", "F06-b"}
+    assert reach.laws["call", "the model"] == {"F06-b"}
+    missed = reach.never("R")
+    assert "crash (a tool or a human)" in missed
+    assert "silence" in missed
+    assert not any(one.startswith(("call", "begin")) for one in missed)
+
+
+def test_other_seeds_are_other_stories(tmp_path):
+    def drawn(seed):
+        with lab_for(DEPLOYBOT, tmp_path) as lab, Fuzz(lab, "R", seed=seed) as fuzz:
+            return fuzz.run(8).reach.times
+
+    assert drawn(1) == drawn(1) != drawn(2)
+
+
+def test_a_story_loses_what_it_does_not_need():
+    def breaks(moves):
+        """Where a call is failed: the call and its failure go only together."""
+        done = [move.do for move in moves]
+        at = next((n for n in range(len(moves)) if done[n : n + 2] == ["call", "tool fails"]), None)
+        return None if at is None else moves[: at + 2]
+
+    call = {"tool": "look", "arguments": {}}
+    once, twice = Move("call", {"calls": [call]}), Move("call", {"calls": [call, call]})
+    fails = Move("tool fails", {"how": {"kind": "Reset"}})
+    begun = [Move("begin", {"sessions": n, **more}) for n, more in ((2, {"watch": True}), (1, {}))]
+    story = (begun[0], once, Move("return"), Move("crash", {}), once, Move("return"), twice, fails)
+    assert shortened(story, breaks) == (begun[1], once, fails)
 
 
 def test_a_story_reads_as_one():
@@ -212,7 +273,19 @@ def test_stories_are_kept_played_first_and_gone_when_fixed(pytester):
     result.stdout.fnmatch_lines(
         ["*F0?-*: *", "  1. a run begins", "reproduce: agentcheck replay .agentcheck/failures/mine-C-F0*.json"]
     )
-    result.stdout.fnmatch_lines(["Fuzzed as a callable: * stories, * moves, * invariants broken", "invariant *bites*"])
+    result.stdout.fnmatch_lines(
+        [
+            "Fuzzed as a callable: 12 stories of seed 0, * moves, *",
+            "the world did, at the turn of *the model *a tool *a human *the end",
+            "Cells: how often / how many of the * invariants had something to bite on from*",
+            "invariant *bites*",
+            "never done: *",
+            "never anything to bite on: *",
+            "the same stories again:",
+            "  pytest --agentcheck-only --agentcheck-fuzz \\",
+            "    --agentcheck-fuzz-seed=0 --agentcheck-fuzz-examples=12",
+        ]
+    )
     kept = sorted((pytester.path / ".agentcheck" / "failures").iterdir())
     sessions = json.loads((pytester.path / "reports" / "mine" / "fuzz.json").read_text())
     assert [one["kind"] for one in sessions] == ["C"]
@@ -240,15 +313,24 @@ def test_a_spoiled_kept_story_is_told(pytester):
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-@pytest.mark.parametrize("number", ["0", "-3"])
-def test_no_stories_are_no_session(pytester, number):
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--agentcheck-fuzz-examples=0", "ERROR: --agentcheck-fuzz-examples is a number of stories, 1 or more"),
+        ("--agentcheck-fuzz-examples=-3", "ERROR: --agentcheck-fuzz-examples is a number of stories, 1 or more"),
+        ("--agentcheck-fuzz-seed=-1", "ERROR: --agentcheck-fuzz-seed is a whole number, 0 or more"),
+        ("--agentcheck-fuzz-seed=x", "*argument --agentcheck-fuzz-seed: invalid int value: 'x'"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(pytester, option, said):
     written(pytester.path, SOUND)
-    result = pytester.runpytest_subprocess(
-        "--agentcheck",
-        "--agentcheck-target",
-        "my_agent:run",
-        "--agentcheck-fuzz",
-        f"--agentcheck-fuzz-examples={number}",
-    )
+    result = pytester.runpytest_subprocess("--agentcheck-target", "my_agent:run", "--agentcheck-fuzz", option)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["ERROR: --agentcheck-fuzz-examples is a number of stories, 1 or more"])
+    result.stderr.fnmatch_lines([said])
+
+
+def test_a_seed_is_stated_in_what_reproduces(pytester):
+    written(pytester.path, SOUND)
+    result = fuzzed(pytester, "--agentcheck-target", "my_agent:run", "--agentcheck-fuzz-seed=7")
+    again = "    --agentcheck-fuzz-seed=7 --agentcheck-fuzz-examples=12 --agentcheck-target=my_agent:run"
+    result.stdout.fnmatch_lines(["Fuzzed as a callable: 12 stories of seed 7, *", again])

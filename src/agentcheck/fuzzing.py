@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -46,7 +47,7 @@ class FuzzItem(pytest.Item):
             lab = judging.lab
             if not isinstance(lab, Lab) or self.kind not in lab.kinds:
                 pytest.skip(f"the target is no {_KINDS[self.kind]}")
-            session = Session(judging, lab, self.kind)
+            session = Session(judging, lab, self.kind, seed=self.config.option.agentcheck_fuzz_seed or 0)
             session.play(self.config.option.agentcheck_fuzz_examples or EXAMPLES)
         except Undecided as error:
             raise NotPlayed(str(error)) from None
@@ -66,16 +67,18 @@ class FuzzItem(pytest.Item):
 class Session:
     """One session of the fuzzer, with the stories that earlier ones have kept."""
 
-    def __init__(self, judging: Judging, lab: Lab, kind: str):
+    def __init__(self, judging: Judging, lab: Lab, kind: str, *, seed: int = 0):
         from agentcheck.fuzz.session import Fuzz
 
         self.judging = judging
-        self.fuzz = Fuzz(lab, kind, told=lab.progressed)
+        self.fuzz = Fuzz(lab, kind, seed=seed, told=lab.progressed)
+        self.examples = EXAMPLES
         self.stories: list[list[str]] = []
         self.mended: list[str] = []
 
     def play(self, examples: int) -> None:
         """First the kept stories, then new ones. Raises HarnessError where a kept one cannot be read."""
+        self.examples = examples
         with self.fuzz:
             self._again()
             self.fuzz.run(examples)
@@ -123,12 +126,20 @@ class Session:
     def document(self) -> dict[str, Any]:
         from agentcheck.fuzz import tables
 
+        found = self.fuzz.found
         return {
-            **tables.document(self.fuzz.found),
-            "kept": len(self.stories) - len(self.fuzz.found.failures),
+            **tables.document(found),
+            "kept": len(self.stories) - len(found.failures),
             "mended": self.mended,
-            "tables": [tables.vacuity(self.fuzz.found), tables.coverage(self.fuzz.found)],
+            "reproduce": self._command(),
+            "tables": [tables.coverage(found), tables.legend(found), tables.vacuity(found)],
         }
+
+    def _command(self) -> str:
+        """What plays the same stories again."""
+        which = f"--agentcheck-fuzz-seed={self.fuzz.seed} --agentcheck-fuzz-examples={self.examples}"
+        named = self.judging.explicit and f" --agentcheck-target={shlex.quote(self.judging.explicit)}"
+        return f"pytest --agentcheck-only --agentcheck-fuzz {which}{named or ''}"
 
 
 def items(parent: pytest.Session, judging: Judging) -> Iterator[FuzzItem]:
@@ -140,17 +151,25 @@ def items(parent: pytest.Session, judging: Judging) -> Iterator[FuzzItem]:
 
 
 def summary(found: dict[str, Any]) -> Iterator[str]:
-    """A session for the terminal: its tables, and what was never done."""
-    spoken = f"{found['examples']} stories, {found['moves']} moves, {found['seconds']:g} s"
+    """A session for the terminal: its tables, and what was never reached."""
+    spoken = f"{found['examples']} stories of seed {found['seed']}, {found['moves']} moves, {found['seconds']:g} s"
     broken = len(found["failures"]) + found["kept"]
-    yield f"\nFuzzed as a {_KINDS[found['kind']]}: {spoken}; {broken} invariants broken"
+    yield ""
+    yield from Paper().wrap(f"Fuzzed as a {_KINDS[found['kind']]}: {spoken}; {broken} invariants broken")
     for name in found["mended"]:
         yield f"fixed, and removed: {name}"
     for table in found["tables"]:
         yield ""
-        yield from str(table).splitlines()
-    if found["never"]:
-        yield from Paper().wrap(f"never done: {', '.join(found['never'])}")
+        for line in str(table).splitlines():
+            yield from Paper().wrap(line)
+    yield ""
+    never, vacuous = (", ".join(found[part]) or "nothing" for part in ("never", "vacuous"))
+    yield from Paper().wrap(f"never done: {never}")
+    yield from Paper().wrap(f"never anything to bite on: {vacuous}")
+    command, *options = found["reproduce"].split(" --agentcheck-fuzz-seed")
+    yield "the same stories again:"
+    yield f"  {command} \\"
+    yield f"    --agentcheck-fuzz-seed{options[0]}"
 
 
 def save(found: Iterable[dict[str, Any]], folder: Path) -> None:

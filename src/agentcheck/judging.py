@@ -150,6 +150,8 @@ def prepare(config: pytest.Config, *, pasted: list[str], factory: Callable[[Judg
     audited = _audited(config)
     if option.agentcheck_fuzz_examples is not None and option.agentcheck_fuzz_examples < 1:
         raise ConfigError("--agentcheck-fuzz-examples is a number of stories, 1 or more")
+    if (option.agentcheck_fuzz_seed or 0) < 0:
+        raise ConfigError("--agentcheck-fuzz-seed is a whole number, 0 or more")
     checks = catalog.select(known, ids=[*option.agentcheck_check, *pasted], factors=option.agentcheck_factor)
     if not checks:
         raise ConfigError(f"no check is of factor {option.agentcheck_factor[0]}; the factors are 1 to 13")

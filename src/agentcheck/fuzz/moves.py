@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from agentcheck import faults
 from agentcheck.reducer import Answer, answer_from
@@ -38,6 +38,8 @@ class Move:
     def __str__(self) -> str:
         return WORDS[self.do].format(**_shown(self.details))
 
+
+Moves: TypeAlias = tuple[Move, ...]
 
 WORDS: Final = {
     BEGIN: "{sessions}",

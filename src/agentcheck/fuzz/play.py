@@ -35,6 +35,7 @@ class Play(ABC):
         self.lab = lab
         self.trace = run
         self.moves: list[Move] = []
+        self.turns: list[str] = []  # whose turn each was made at
         self.session = SESSIONS[0]
         self.strategies: dict[str, Any] = {}  # of arguments, by schema
         self.answered: tuple[str, Answer] | None = None  # the last answer that was delivered
@@ -119,8 +120,10 @@ class Play(ABC):
         handler = getattr(self, "_" + move.do.replace(" ", "_"), None)
         if handler is None:
             raise CannotMove(f"{move.do!r} is nothing for this kind of agent")
+        turn = self.waits_for
         handler(move)
         self.moves.append(move)
+        self.turns.append(turn)
 
     def _insist(self, *whose: str) -> None:
         if self.waits_for not in whose:

@@ -134,7 +134,17 @@ class ReducerPlay(Play):
         return self.session in self.drivers and self.driver.over
 
     def may(self, do: str) -> bool:
-        return do == "two sessions" or super().may(do)
+        if self.session not in self.drivers:
+            return do == "two sessions"
+        held = self.waits_for != GONE
+        when = {
+            "two sessions": True,
+            "crash": held,
+            "fork": held and len(self.drivers) < 2,
+            "switch": any(not driver.over for driver in self.drivers.values() if driver is not self.driver),
+            "silence": held and bool(self.driver.pending),
+        }
+        return when.get(do, super().may(do))
 
     def _tool_due(self) -> str:
         return str(self.driver.pending[0]["call"]["name"]) if self.waits_for == TOOL else ""

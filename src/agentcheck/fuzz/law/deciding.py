@@ -5,7 +5,7 @@ from typing import Any
 
 from agentcheck.arguments import rewritten
 from agentcheck.fuzz.laws import Said, Tale, law
-from agentcheck.messages import ToolCall
+from agentcheck.messages import ToolCall, ToolSpec
 from agentcheck.model import intent_call
 from agentcheck.scenario import Turn
 from agentcheck.trace import Event
@@ -103,7 +103,20 @@ def arrives_as_decided(tale: Tale, called: Event) -> Said:
     if not tale.schema(spec).accepts(given):
         return None
     change = rewritten(given, called["arguments"], spec.parameters)
+    if change and any(_arrived(called, call, spec) for call in _beside(tale, called)):
+        return ""  # of two calls of one tool in one reply, which one it carries out is a guess
     return f"{called['tool']}: {change}" if change else ""
+
+
+def _beside(tale: Tale, called: Event) -> list[ToolCall]:
+    """The calls of the same tool in the same reply."""
+    reply = tale.run.events[called["decision"]] if called["decision"] is not None else None
+    return [call for call in decided(tale, reply) if call.name == called["tool"]] if reply is not None else []
+
+
+def _arrived(called: Event, call: ToolCall, spec: ToolSpec) -> bool:
+    given = parsed(call.arguments or "{}")
+    return isinstance(given, dict) and not rewritten(given, called["arguments"], spec.parameters)
 
 
 @law("F01-prose-acts-on-nothing", "model_request", "finished", "asked")
@@ -121,13 +134,32 @@ def prose_acts_on_nothing(tale: Tale, event: Event) -> Said:
 @law("F04-accepted-arguments-run", "model_request", kinds="CH")
 def accepted_arguments_run(tale: Tale, event: Event) -> Said:
     reply = tale.last(event, "model_reply")
-    if reply is None or tale.killed_since(event, reply) or reply.decision.finish == "length":
+    if reply is None or reply.decision.finish == "length" or _hindered(tale, event, reply):
         return None
-    calls, setbacks = decided(tale, reply), tale.before(event, "tool_failed", "model_failed")
-    if len(calls) != 1 or setbacks or tale.since(event, reply, "asked") or len(tale.before(reply, "model_reply")) > 2:
+    calls = decided(tale, reply)
+    if len(calls) != 1 or tale.before(event, "tool_failed", "model_failed") or _decided_before(tale, reply, calls[0]):
         return None
     call, spec = calls[0], tale.spec(calls[0].name)
     refused = call.name in tale.human | {tale.target.finish} or flaw(tale, reply, call) is not None
-    if spec is None or refused or not tale.schema(spec).usable or call.name in tale.stakes:
+    if spec is None or refused or not tale.schema(spec).usable:
+        return None
+    if call.name in tale.stakes and not tale.since(event, reply, "asked"):
         return None
     return "" if tale.ran(reply, call) else f"{_written(call)} did not run: {Trial(Turn(), tale.run, reply).outcome}"
+
+
+def _hindered(tale: Tale, event: Event, reply: Event) -> bool:
+    """Whether something other than the agent may have kept a call of this reply from running: a human, a crash."""
+    asked = {e["id"] for e in tale.since(event, reply, "asked") if e["kind"] == "approval"}
+    answered = tale.since(event, reply, "answered")
+    approved = {e["id"] for e in answered if e["answer"]["type"] == "Approved"}
+    consented = asked == approved and len(tale.since(event, reply, "asked")) == len(answered) == len(asked)
+    ended = tale.since(event, reply, "killed") or any(not e["answers"] for e in tale.since(event, reply, "resumed"))
+    return not consented or bool(ended)
+
+
+def _decided_before(tale: Tale, reply: Event, call: ToolCall) -> bool:
+    """Whether it is late in the run, or the same call once more, which an agent may spare itself."""
+    earlier = tale.before(reply, "model_reply")
+    known = {(c.name, c.arguments) for one in earlier for c in decided(tale, one)}
+    return len(earlier) > 2 or (call.name, call.arguments) in known

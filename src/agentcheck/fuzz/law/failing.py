@@ -112,7 +112,7 @@ def counter_resets(tale: Tale, event: Event) -> Said:
     """A run that gives up though no call failed often enough in a row, and the model wanted to go on."""
     reply = tale.last(event, "model_reply")
     failed, limit = tale.before(event, "tool_failed"), tale.target.limits.consecutive_failures
-    if reply is None or len(failed) <= limit or tale.run.first("killed") or tale.before(event, "model_failed"):
+    if reply is None or len(failed) < limit or tale.run.first("killed") or tale.before(event, "model_failed"):
         return None
     if _longest_streak(tale, event) >= limit or _other_failures(tale, event):
         return None
