@@ -69,17 +69,14 @@ class Tale:
 
     def last(self, event: Event, *types: str) -> Event | None:
         """The last earlier event of these types in the same session."""
-        return next(
-            (e for e in reversed(self.run.events[: event.seq]) if e.session == event.session and e.type in types), None
-        )
+        return self.run.last(*types, before=event, session=event.session)
 
     def since(self, event: Event, earlier: Event | None, *types: str) -> list[Event]:
         """Events of these types in the session between an earlier event and this one."""
         return self.run.of(*types, after=earlier, before=event, session=event.session)
 
     def killed_since(self, event: Event, earlier: Event | None) -> bool:
-        first = -1 if earlier is None else earlier.seq
-        return any(e.type in ("killed", "resumed") and first < e.seq < event.seq for e in self.run.events)
+        return bool(self.run.of("killed", "resumed", after=earlier, before=event))
 
     # --- decisions --------------------------------------------------------------------------------
 

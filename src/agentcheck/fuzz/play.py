@@ -59,7 +59,7 @@ class Play(ABC):
     @property
     def asked(self) -> Event | None:
         """The model request that waits for a reply, or the last one."""
-        return next(reversed(self.trace.requests(self.session)), None)
+        return self.trace.last("model_request", session=self.session)
 
     @property
     def tools(self) -> dict[str, ToolSpec]:
@@ -76,7 +76,7 @@ class Play(ABC):
     @property
     def called(self) -> Event | None:
         """The call that waits for its result, or the last one."""
-        return next(reversed(self.trace.of("tool_called", session=self.session)), None)
+        return self.trace.last("tool_called", session=self.session)
 
     @property
     def lates(self) -> int:
