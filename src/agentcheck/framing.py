@@ -3,9 +3,11 @@
 import json
 import socket
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 _HEAD = struct.Struct("!I")
+_BESIDE = 1 << 31  # in a length: a text follows the message
 LARGEST = 256 * 2**20
 
 
@@ -13,10 +15,37 @@ class Closed(ConnectionError):
     """The other side is gone."""
 
 
+class Beside(dict[str, Any]):
+    """A message with JSON text beside it (`text`), which is read when `["json"]` is first asked for.
+
+    A state is written once and carried through two processes far more often than somebody looks into it.
+    """
+
+    text: str | None = None
+
+    def __missing__(self, key: str) -> Any:
+        if key != "json":
+            raise KeyError(key)
+        try:
+            self["json"] = None if self.text is None else json.loads(self.text)
+        except (ValueError, RecursionError):
+            raise Closed("what came beside the message is not JSON") from None
+        return self["json"]
+
+
+def beside(message: Mapping[str, Any]) -> str | None:
+    """The JSON text beside a message; None where there is none."""
+    return message.text if isinstance(message, Beside) else None
+
+
 def send(channel: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
     """Send one message. Raises Closed where nobody listens any more."""
+    text = beside(message)
     body = json.dumps(message, ensure_ascii=True, default=repr).encode()
-    frame = _HEAD.pack(len(body)) + body
+    frame = _HEAD.pack(len(body) | (0 if text is None else _BESIDE)) + body
+    if text is not None:
+        written = text.encode("utf-8", "surrogatepass")
+        frame += _HEAD.pack(len(written)) + written
     try:
         if fds:
             sent = socket.send_fds(channel, [frame], list(fds))
@@ -43,15 +72,29 @@ def receive_with_fd(channel: socket.socket) -> tuple[dict[str, Any], int]:
 
 
 def _message(channel: socket.socket, length: int) -> dict[str, Any]:
-    if length > LARGEST:
-        raise Closed(f"a message of {length} bytes is larger than the {LARGEST} allowed")
     try:
-        message = json.loads(_exactly(channel, length))
+        message = json.loads(_part(channel, length & ~_BESIDE))
     except ValueError:
         raise Closed("the message is not JSON") from None
     if not isinstance(message, dict):
         raise Closed("the message is not an object")
-    return message
+    return _with_text(channel, message) if length & _BESIDE else message
+
+
+def _with_text(channel: socket.socket, message: dict[str, Any]) -> Beside:
+    found = Beside(message)
+    (length,) = _HEAD.unpack(_exactly(channel, _HEAD.size))
+    try:
+        found.text = _part(channel, length).decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        raise Closed("what came beside the message is no text") from None
+    return found
+
+
+def _part(channel: socket.socket, length: int) -> bytes:
+    if length > LARGEST:
+        raise Closed(f"a message of {length} bytes is larger than the {LARGEST} allowed")
+    return _exactly(channel, length)
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:

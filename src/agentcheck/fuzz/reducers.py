@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from agentcheck import framing
 from agentcheck.adapters.reducer import Driver, ReducerFailed, Remote
 from agentcheck.adapters.reduction import opened
 from agentcheck.canonical import Canon, difference
@@ -18,7 +19,6 @@ from agentcheck.messages import ToolSpec
 from agentcheck.model import Script
 from agentcheck.plan import Run
 from agentcheck.reducer import Answer, Approved, to_data
-from agentcheck.stories import replayed
 from agentcheck.trace import Trace
 from agentcheck.world import World
 
@@ -77,6 +77,8 @@ class Shadow:
                 "what": "status",
                 "differs": f"{', '.join(other) or 'nothing'} instead of {', '.join(one) or 'nothing'}",
             }
+        if framing.beside(answer) == driver.text and answer["commands"] == driver.ordered:
+            return None
         told = difference(
             *([Canon()(part)] for part in ([answer["json"], answer["commands"]], [driver.data, driver.ordered]))
         )
@@ -228,7 +230,7 @@ class ReducerPlay(Play):
     def _crash(self, move: Move) -> None:
         """Take the run up from its saved state, in the other process."""
         driver = self.driver
-        if driver.data is None or self.waits_for == GONE:
+        if driver.text in (None, "null") or self.waits_for == GONE:
             raise CannotMove("there is nothing to take up")
         here, there = driver.remote, self._other(driver.remote)
         self.trace.append("killed", session=self.session, point=f"while {self.waits_for} was asked", planned=True)
@@ -239,7 +241,8 @@ class ReducerPlay(Play):
     def _load(self, driver: Fed, remote: Remote) -> None:
         def load() -> None:
             answer = remote.order("load", json=driver.data)
-            self.trace.append("probe", session=driver.session, name="loaded", value=answer["json"] == driver.data)
+            same = framing.beside(answer) == driver.text or answer["json"] == driver.data
+            self.trace.append("probe", session=driver.session, name="loaded", value=same)
             driver.remote, driver.state = remote, answer["state"]
 
         self._safely(load)
@@ -250,9 +253,9 @@ class ReducerPlay(Play):
     def _fork(self, move: Move) -> None:
         """Load the state a second time beside itself; the other process holds it alone."""
         driver = self.driver
-        if driver.data is None or self.waits_for == GONE or len(self.drivers) > 1:
+        if driver.text in (None, "null") or self.waits_for == GONE or len(self.drivers) > 1:
             raise CannotMove("there is nothing to fork")
-        fork = Fed(driver.remote, self.world, session="fork", trigger=driver.trigger, data=driver.data)
+        fork = Fed(driver.remote, self.world, session="fork", trigger=driver.trigger, text=driver.text)
         fork.pending, fork.now, fork.asked = list(driver.pending), driver.now, dict(driver.asked)
         self.trace.append("resumed", session="fork", machine=HERE)
         for one in (driver, fork):
@@ -269,10 +272,14 @@ class ReducerPlay(Play):
                 self._safely(partial(self._fold, driver))
 
     def _fold(self, driver: Fed) -> None:
-        live = [s.state for s in driver.snapshots]
-        states = replayed(self._other(driver.remote), driver.trigger, driver.events)
-        at = next((n for n, (a, b) in enumerate(zip(live, states, strict=False)) if a != b), None)
-        differs = None if at is None else difference([repr(live[at])], [repr(states[at])])
+        remote, at, differs = self._other(driver.remote), None, None
+        answer = remote.order("start", trigger=to_data(driver.trigger))
+        for number, (kept, event) in enumerate(zip(driver.snapshots, [*driver.events, None], strict=False)):
+            if framing.beside(answer) != kept.text and answer["json"] != kept.state:
+                at, differs = number, difference([repr(kept.state)], [repr(answer["json"])])
+                break
+            if event is not None:
+                answer = remote.order("reduce", state=answer["state"], event=event)
         value = {
             "several": len(self.drivers) > 1,
             "at": at,
