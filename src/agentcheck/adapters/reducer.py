@@ -48,6 +48,7 @@ class Remote:
     def __init__(self, fork: Fork, seconds: float, hear: Callable[[Mapping[str, Any]], dict[str, Any]]):
         self.channel = fork.channel
         self.hear = hear
+        self.afresh = False  # the next order comes with the word to forget all states
         self.channel.settimeout(seconds)
         self.tools: Sequence[Mapping[str, Any]] = framing.receive(self.channel)["tools"]
 
@@ -56,7 +57,8 @@ class Remote:
 
         Raises ReducerFailed, TimeoutError or framing.Closed.
         """
-        framing.send(self.channel, {"op": op, **data})
+        afresh, self.afresh = self.afresh, False
+        framing.send(self.channel, {"op": op, **({"afresh": True} if afresh else {}), **data})
         while "op" in (answer := framing.receive(self.channel)):
             framing.send(self.channel, self.hear(answer))
         if "error" in answer:

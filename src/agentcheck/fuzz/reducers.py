@@ -51,9 +51,9 @@ class Pair:
         return {}
 
     def forget(self) -> None:
-        """Drop the states of earlier stories."""
+        """Drop the states of earlier stories, at the next order."""
         for remote in self.remotes:
-            remote.order("forget")
+            remote.afresh = True
 
     def close(self) -> None:
         self._open.close()
