@@ -1,4 +1,4 @@
-"""JSON messages with a length before them, over a local socket; file descriptors may ride along."""
+"""JSON messages with their length before them, over a local socket; file descriptors may ride along."""
 
 import json
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 _HEAD = struct.Struct("!I")
-_BESIDE = 1 << 31  # in a length: a text follows the message
+_BESIDE = 1 << 31  # in a length: the message has a length of its own before it, and a text comes after it
 LARGEST = 256 * 2**20
 
 
@@ -21,7 +21,9 @@ class Beside(dict[str, Any]):
     A state is written once and carried through two processes far more often than somebody looks into it.
     """
 
-    text: str | None = None
+    def __init__(self, message: Mapping[str, Any], *, text: str | None = None):
+        super().__init__(message)
+        self.text = text
 
     def __missing__(self, key: str) -> Any:
         if key != "json":
@@ -42,10 +44,11 @@ def send(channel: socket.socket, message: dict[str, Any], fds: tuple[int, ...] =
     """Send one message. Raises Closed where nobody listens any more."""
     text = beside(message)
     body = json.dumps(message, ensure_ascii=True, default=repr).encode()
-    frame = _HEAD.pack(len(body) | (0 if text is None else _BESIDE)) + body
-    if text is not None:
-        written = text.encode("utf-8", "surrogatepass")
-        frame += _HEAD.pack(len(written)) + written
+    if text is None:
+        frame = _HEAD.pack(len(body)) + body
+    else:
+        more = text.encode("utf-8", "surrogatepass")
+        frame = _HEAD.pack(_HEAD.size + len(body) + len(more) | _BESIDE) + _HEAD.pack(len(body)) + body + more
     try:
         if fds:
             sent = socket.send_fds(channel, [frame], list(fds))
@@ -58,8 +61,7 @@ def send(channel: socket.socket, message: dict[str, Any], fds: tuple[int, ...] =
 
 def receive(channel: socket.socket) -> dict[str, Any]:
     """The next message. Raises Closed at the end, TimeoutError after the socket's time-out."""
-    (length,) = _HEAD.unpack(_exactly(channel, _HEAD.size))
-    return _message(channel, length)
+    return _message(channel, _exactly(channel, _HEAD.size))
 
 
 def receive_with_fd(channel: socket.socket) -> tuple[dict[str, Any], int]:
@@ -67,34 +69,29 @@ def receive_with_fd(channel: socket.socket) -> tuple[dict[str, Any], int]:
     head, fds, _, _ = socket.recv_fds(channel, _HEAD.size, 1)
     if len(head) < _HEAD.size:
         head += _exactly(channel, _HEAD.size - len(head))
+    return _message(channel, head), fds[0] if fds else -1
+
+
+def _message(channel: socket.socket, head: bytes) -> dict[str, Any]:
     (length,) = _HEAD.unpack(head)
-    return _message(channel, length), fds[0] if fds else -1
-
-
-def _message(channel: socket.socket, length: int) -> dict[str, Any]:
+    beside, length = length & _BESIDE, length & ~_BESIDE
+    if length > LARGEST:
+        raise Closed(f"a message of {length} bytes is larger than the {LARGEST} allowed")
+    sent = _exactly(channel, length)
     try:
-        message = json.loads(_part(channel, length & ~_BESIDE))
-    except ValueError:
+        message, text = _divided(sent) if beside else (json.loads(sent), None)
+    except (ValueError, struct.error):
         raise Closed("the message is not JSON") from None
     if not isinstance(message, dict):
         raise Closed("the message is not an object")
-    return _with_text(channel, message) if length & _BESIDE else message
+    return message if text is None else Beside(message, text=text)
 
 
-def _with_text(channel: socket.socket, message: dict[str, Any]) -> Beside:
-    found = Beside(message)
-    (length,) = _HEAD.unpack(_exactly(channel, _HEAD.size))
-    try:
-        found.text = _part(channel, length).decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        raise Closed("what came beside the message is no text") from None
-    return found
-
-
-def _part(channel: socket.socket, length: int) -> bytes:
-    if length > LARGEST:
-        raise Closed(f"a message of {length} bytes is larger than the {LARGEST} allowed")
-    return _exactly(channel, length)
+def _divided(sent: bytes) -> tuple[Any, str]:
+    """A message and the text beside it."""
+    (length,) = _HEAD.unpack_from(sent)
+    end = _HEAD.size + length
+    return json.loads(sent[_HEAD.size : end]), str(sent[end:], "utf-8", "surrogatepass")
 
 
 def _exactly(channel: socket.socket, count: int) -> bytes:

@@ -42,7 +42,7 @@ class Event:
     pid: int
     type: str
     data: Mapping[str, Any]
-    _request: Request | None = field(default=None, init=False, repr=False, compare=False)  # read once
+    _read: Any = field(default=None, init=False, repr=False, compare=False)  # its request or decision, read once
 
     def __getitem__(self, key: str) -> Any:
         return self.data[key]
@@ -53,9 +53,9 @@ class Event:
     @property
     def request(self) -> Request:
         """Of a model_request: the canonical request."""
-        if self._request is None:
-            object.__setattr__(self, "_request", request_from(self.data["request"]))
-        return cast(Request, self._request)
+        if not isinstance(self._read, Request):
+            object.__setattr__(self, "_read", request_from(self.data["request"]))
+        return cast(Request, self._read)
 
     @property
     def size(self) -> int:
@@ -68,7 +68,9 @@ class Event:
     @property
     def decision(self) -> Decision:
         """Of a model_reply: the canonical decision."""
-        return decision_from(self.data["decision"])
+        if not isinstance(self._read, Decision):
+            object.__setattr__(self, "_read", decision_from(self.data["decision"]))
+        return cast(Decision, self._read)
 
 
 FIELDS: Final = tuple(f.name for f in dataclasses.fields(Event) if f.init)
@@ -89,6 +91,8 @@ class _Places:
 
     def _learn(self) -> None:
         """Take in what came since; all again where the list was changed in another way."""
+        if self._known == len(self._events) and (not self._known or self._events[-1].seq == self._last):
+            return
         with self._lock:
             if self._known > len(self._events) or (self._known and self._events[self._known - 1].seq != self._last):
                 self._forget()
@@ -103,12 +107,13 @@ class _Places:
         self._learn()
         if not self._ordered:
             return [e for e in self._events if first < e.seq < last and (not types or e.type in types)]
-        several = [part for part in self._parts(types) if part]
-        found = [p[bisect_right(p, first, key=_SEQ) : bisect_left(p, last, key=_SEQ)] for p in several]
+        found = [part for several in self._parts(types) if (part := _between(several, first, last))]
         return found[0] if len(found) == 1 else sorted(chain.from_iterable(found), key=_SEQ)
 
     def _parts(self, types: tuple[str, ...]) -> list[list[Event]]:
-        return [self._of[type] for type in dict.fromkeys(types) if type in self._of] if types else [self._events]
+        if not types:
+            return [self._events]
+        return [self._of[type] for type in (types if len(types) == 1 else dict.fromkeys(types)) if type in self._of]
 
     def last(self, before: int, session: str | None, types: tuple[str, ...]) -> Event | None:
         """The last one before this number, in this session where one is named."""
@@ -119,9 +124,19 @@ class _Places:
         return max((e for p in self._parts(types) for e in _nearest(p, before, session)), key=_SEQ, default=None)
 
 
+def _between(events: list[Event], first: int, last: int) -> list[Event]:
+    """Those with numbers between these two; most questions are about all up to the end, or about the last few."""
+    if not events:
+        return []
+    begin = 0 if first < events[0].seq else bisect_right(events, first, key=_SEQ)
+    end = len(events) if events[-1].seq < last else bisect_left(events, last, key=_SEQ)
+    return events[begin:end]
+
+
 def _nearest(events: list[Event], before: int, session: str | None) -> Iterator[Event]:
     """The last of these events before a number, in a session; nothing where there is none."""
-    for place in range(bisect_left(events, before, key=_SEQ) - 1, -1, -1):
+    end = len(events) if events[-1].seq < before else bisect_left(events, before, key=_SEQ)
+    for place in range(end - 1, -1, -1):
         if session is None or events[place].session == session:
             yield events[place]
             return
@@ -183,7 +198,9 @@ class Trace:
         first = after.seq if after else -1
         last = before.seq if before else len(self.events)
         found = self._places.between(first, last, types)
-        return [e for e in found if all(_field(e, k) == v for k, v in match.items())] if match else found
+        for key, wanted in match.items():
+            found = [e for e in found if (e.session if key == "session" else e.data.get(key)) == wanted]
+        return found
 
     def last(self, *types: str, before: Event | None = None, session: str | None = None) -> Event | None:
         """The last such event, before another where one is given."""
@@ -227,7 +244,3 @@ def _event(line: bytes, where: str) -> Event:
     if not isinstance(found, dict) or set(found) != set(FIELDS) or not isinstance(found["data"], dict):
         raise ValueError(f"{where} is not a trace event: expected an object of {', '.join(FIELDS)}")
     return Event(**found)
-
-
-def _field(event: Event, key: str) -> Any:
-    return event.session if key == "session" else event.data.get(key)

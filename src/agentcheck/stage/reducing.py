@@ -168,7 +168,7 @@ class Service:
 
     def _result(self, step: Any) -> Beside:
         """What a step comes to, as data."""
-        answer = Beside(commands=[_told(command) for command in step.commands])
+        answer = Beside({"commands": [_told(command) for command in step.commands]})
         try:
             answer.text = self.codec.written(step.state)
         except Exception as error:
