@@ -9,6 +9,7 @@ from typing import Any
 _HEAD = struct.Struct("!I")
 _BESIDE = 1 << 31  # in a length: the message has a length of its own before it, and a text comes after it
 LARGEST = 256 * 2**20
+_JSON = json.JSONEncoder(default=repr)
 
 
 class Closed(ConnectionError):
@@ -43,7 +44,7 @@ def beside(message: Mapping[str, Any]) -> str | None:
 def send(channel: socket.socket, message: dict[str, Any], fds: tuple[int, ...] = ()) -> None:
     """Send one message. Raises Closed where nobody listens any more."""
     text = beside(message)
-    body = json.dumps(message, ensure_ascii=True, default=repr).encode()
+    body = _JSON.encode(message).encode()
     if text is None:
         frame = _HEAD.pack(len(body)) + body
     else:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+_AS_IS: Final = frozenset({str, bool, type(None)})
 _LARGEST: Final = 2**63  # whole numbers beyond it may be too long to be written
 
 
@@ -27,12 +28,12 @@ class _NotSimple(Exception):
 def _copied(value: Any) -> Any:
     """The same without the way through text, for what has but one form in JSON. Raises _NotSimple."""
     kind: Any = type(value)
-    if kind is str or kind is bool or value is None:
+    if kind in _AS_IS:
         return value
     if kind is dict:
-        return {_key(name): _copied(part) for name, part in value.items()}
+        return {_key(n): part if type(part) in _AS_IS else _copied(part) for n, part in value.items()}
     if kind is list or kind is tuple:
-        return [_copied(part) for part in value]
+        return [part if type(part) in _AS_IS else _copied(part) for part in value]
     if (kind is int and -_LARGEST <= value <= _LARGEST) or (kind is float and math.isfinite(value)):
         return value
     return {name: _copied(getattr(value, name)) for name in _names(kind)}

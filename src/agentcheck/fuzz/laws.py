@@ -5,11 +5,11 @@ or in words how it is broken. It is named after the check that it serves.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from agentcheck.arguments import Schema
 from agentcheck.lab import Lab
@@ -60,6 +60,13 @@ class Tale:
         self._schemas = schemas
         self.run = run
         self.target = lab.target
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, work: Callable[[], Any]) -> Any:
+        """What `work` gives, found out once: several laws ask the same of the same event."""
+        if key not in self._known:
+            self._known[key] = work()
+        return self._known[key]
 
     # --- the past of an event -------------------------------------------------------------------
 
@@ -120,6 +127,7 @@ class Judge:
     laws: Sequence[Law]
     bitten: Counter[str] = field(default_factory=Counter)
     _seen: int = 0
+    _by_type: dict[str, list[Law]] = field(default_factory=dict)
 
     def look(self) -> list[Break]:
         """The laws that are broken by the events since the last look."""
@@ -128,11 +136,16 @@ class Judge:
 
     def _judged(self, event: Event) -> list[Break]:
         found = []
-        for one in self.laws:
-            if event.type in one.types:
-                said = one.holds(self.tale, event)
-                if said is not None:
-                    self.bitten[one.check] += 1
-                if said:
-                    found.append(Break(one.check, said, event))
+        for one in self._speaking_of(event.type):
+            said = one.holds(self.tale, event)
+            if said is not None:
+                self.bitten[one.check] += 1
+            if said:
+                found.append(Break(one.check, said, event))
         return found
+
+    def _speaking_of(self, type: str) -> list[Law]:
+        known = self._by_type.get(type)
+        if known is None:
+            known = self._by_type[type] = [one for one in self.laws if type in one.types]
+        return known
