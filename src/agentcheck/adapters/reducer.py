@@ -49,6 +49,7 @@ class Remote:
         self.channel = fork.channel
         self.hear = hear
         self.afresh = False  # the next order comes with the word to forget all states
+        self.meanwhile: Callable[[], None] = lambda: None  # is done while the reducer works on an order
         self.channel.settimeout(seconds)
         self.tools: Sequence[Mapping[str, Any]] = framing.receive(self.channel)["tools"]
 
@@ -59,10 +60,17 @@ class Remote:
         """
         afresh, self.afresh = self.afresh, False
         framing.send(self.channel, {"op": op, **({"afresh": True} if afresh else {}), **data})
-        while "op" in (answer := framing.receive(self.channel)):
-            framing.send(self.channel, self.hear(answer))
+        try:
+            self.meanwhile()
+        finally:  # whatever became of that, the answer must not be taken for that of the next order
+            answer = self._answer()
         if "error" in answer:
             raise ReducerFailed(answer["error"])
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        while "op" in (answer := framing.receive(self.channel)):
+            framing.send(self.channel, self.hear(answer))
         return answer
 
     def done(self) -> None:

@@ -127,12 +127,19 @@ class Judge:
     laws: Sequence[Law]
     bitten: Counter[str] = field(default_factory=Counter)
     _seen: int = 0
+    _broken: list[Break] = field(default_factory=list)
     _by_type: dict[str, list[Law]] = field(default_factory=dict)
 
     def look(self) -> list[Break]:
         """The laws that are broken by the events since the last look."""
+        self.look_ahead()
+        found, self._broken = self._broken, []
+        return found
+
+    def look_ahead(self) -> None:
+        """Judge what there is already; the next look tells of it."""
         fresh, self._seen = self.tale.run.events[self._seen :], len(self.tale.run.events)
-        return [broken for event in fresh for broken in self._judged(event)]
+        self._broken += [broken for event in fresh for broken in self._judged(event)]
 
     def _judged(self, event: Event) -> list[Break]:
         found = []

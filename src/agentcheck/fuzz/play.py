@@ -1,7 +1,7 @@
 """One story played on one agent, move by move."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agentcheck.fuzz.moves import BEGIN, Move, answer, failure, turn
@@ -168,6 +168,9 @@ class Play(ABC):
 
     @abstractmethod
     def _deliver(self, said: Answer) -> None: ...
+
+    def meanwhile(self, work: Callable[[], None]) -> None:  # noqa: B027 - only a reducer is waited for in so many steps
+        """Let this be done while the agent works, where there is nothing else to do but to wait for it."""
 
     @abstractmethod
     def close(self) -> None:

@@ -152,8 +152,13 @@ class ReducerPlay(Play):
         waiting = [*self.driver.pending[:1], *self.driver.asked.values()]
         return any(c.get("kind") == "approval" for c in waiting)
 
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        for remote in self.pair.remotes:
+            remote.meanwhile = work
+
     def close(self) -> None:
         self.pair.trace = None
+        self.meanwhile(lambda: None)
 
     # --- going on -------------------------------------------------------------------------------
 
