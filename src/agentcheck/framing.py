@@ -92,6 +92,8 @@ def _divided(sent: bytes) -> tuple[Any, str]:
     """A message and the text beside it."""
     (length,) = _HEAD.unpack_from(sent)
     end = _HEAD.size + length
+    if end > len(sent):
+        raise ValueError(f"{length} bytes of a message are not there")
     return json.loads(sent[_HEAD.size : end]), str(sent[end:], "utf-8", "surrogatepass")
 
 

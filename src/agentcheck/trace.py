@@ -135,7 +135,7 @@ def _between(events: list[Event], first: int, last: int) -> list[Event]:
 
 def _nearest(events: list[Event], before: int, session: str | None) -> Iterator[Event]:
     """The last of these events before a number, in a session; nothing where there is none."""
-    end = len(events) if events[-1].seq < before else bisect_left(events, before, key=_SEQ)
+    end = len(events) if not events or events[-1].seq < before else bisect_left(events, before, key=_SEQ)
     for place in range(end - 1, -1, -1):
         if session is None or events[place].session == session:
             yield events[place]

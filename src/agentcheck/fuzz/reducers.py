@@ -277,20 +277,24 @@ class ReducerPlay(Play):
                 self._safely(partial(self._fold, driver))
 
     def _fold(self, driver: Fed) -> None:
-        remote, at, differs = self._other(driver.remote), None, None
-        answer = remote.order("start", trigger=to_data(driver.trigger))
-        for number, (kept, event) in enumerate(zip(driver.snapshots, [*driver.events, None], strict=False)):
-            if framing.beside(answer) != kept.text and answer["json"] != kept.state:
-                at, differs = number, difference([repr(kept.state)], [repr(answer["json"])])
-                break
-            if event is not None:
-                answer = remote.order("reduce", state=answer["state"], event=event)
+        at, told = self._rebuilt_otherwise(driver)
         value = {
             "several": len(self.drivers) > 1,
             "at": at,
-            "differs": differs and differs.removeprefix("step 1 differs: "),
+            "differs": told and told.removeprefix("step 1 differs: "),
         }
         self.trace.append("probe", session=driver.session, name="rebuilt", value=value)
+
+    def _rebuilt_otherwise(self, driver: Fed) -> tuple[int | None, str | None]:
+        """After how many events the rebuilt state is another first, and how; nothing where it never is."""
+        remote = self._other(driver.remote)
+        answer = remote.order("start", trigger=to_data(driver.trigger))
+        for number, kept in enumerate(driver.snapshots):
+            if framing.beside(answer) != kept.text and answer["json"] != kept.state:
+                return number, difference([repr(kept.state)], [repr(answer["json"])])
+            if number < len(driver.events):
+                answer = remote.order("reduce", state=answer["state"], event=driver.events[number])
+        return None, None
 
     def _late(self, move: Move) -> None:
         """Something arrives after the end."""
