@@ -98,7 +98,7 @@ class WorldMachine(RuleBasedStateMachine):
     def begin(self, data: st.DataObject) -> None:
         self.begun = True
         two = self.play.may("two sessions") and data.draw(st.sampled_from([False, False, True]))
-        watch = {"watch": True} if self.play.kind == "R" and data.draw(st.sampled_from([False] * 7 + [True])) else {}
+        watch = {"watch": True} if self.play.kind == "R" and data.draw(st.booleans()) else {}
         self.make(begin(2 if two else 1, **watch))
 
     # --- the model ------------------------------------------------------------------------------

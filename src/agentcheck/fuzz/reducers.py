@@ -1,5 +1,6 @@
 """A story played on a reducer: the lab is its host, in one process, with another one at hand."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ from agentcheck.reducer import Answer, Approved, to_data
 from agentcheck.trace import Trace
 from agentcheck.world import World
 
+MOST_WATCHED: Final = 2  # events of one type in a story that is watched: to watch a step costs as much as four
 _TURNS: Final = {"CallModel": MODEL, "CallTool": TOOL, "AskHuman": HUMAN}
 _LATE: Final[Mapping[str, Mapping[str, Any]]] = {
     "time": {"type": "TimePassed", "seconds": 86_400.0},
@@ -92,9 +94,15 @@ class Fed(Driver):
     trigger: Any = None
     ordered: list[Mapping[str, Any]] = field(default_factory=list)  # the commands of the last step
     shadow: Shadow | None = None
+    fed: Counter[str] = field(default_factory=Counter)  # events, by type
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        super().feed(event)
+        self.fed[event["type"]] += 1
+        watched, self.watch = self.watch, self.watch and self.fed[event["type"]] <= MOST_WATCHED
+        try:
+            super().feed(event)
+        finally:
+            self.watch = watched
         if self.shadow is not None:
             differs = self.shadow.compare(event, self)
             self._note(
