@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "agentcheck"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 FOLDERS = {"agentcheck": SOURCE, "agentcheck.checks": ROOT / "checks", "agentcheck.fixtures": ROOT / "fixtures"}
-FACTS = {"messages", "trace", "finding", "check", "score", "profile"}
+FACTS = {"messages", "plain", "trace", "finding", "check", "score", "profile"}
 STANDARD = sys.stdlib_module_names
 
 

@@ -216,14 +216,19 @@ EVENTS: Mapping[str, type] = {
     for e in (Triggered, ModelReplied, ModelFailed, ToolReturned, ToolFailed, HumanAnswered, TimePassed, Interrupted)
 }
 ANSWERS: Mapping[str, type] = {a.__name__: a for a in (Approved, Denied, Text)}
+_TAGGED = frozenset({*COMMANDS, *EVENTS, *ANSWERS, "Paused", "Finished"})
+_LEAVES = frozenset({str, int, float, bool, type(None)})
 
 
 def to_data(value: Any) -> Any:
     """A command, event or answer as JSON-ready data; its class goes under "type"."""
+    kind: Any = type(value)
+    if kind in _LEAVES:
+        return value
     if hasattr(value, "__dataclass_fields__"):
         fields = {name: to_data(getattr(value, name)) for name in value.__dataclass_fields__}
-        return {"type": type(value).__name__, **fields} if _is_tagged(value) else fields
-    if isinstance(value, Mapping):
+        return {"type": kind.__name__, **fields} if kind.__name__ in _TAGGED else fields
+    if kind is dict or isinstance(value, Mapping):
         return {str(k): to_data(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
         return [to_data(v) for v in value]
@@ -243,7 +248,3 @@ def event_from(data: Mapping[str, Any]) -> Event:
 def answer_from(data: Mapping[str, Any]) -> Answer:
     fields = {k: v for k, v in data.items() if k != "type"}
     return ANSWERS[data["type"]](**fields)  # type: ignore[no-any-return]
-
-
-def _is_tagged(value: Any) -> bool:
-    return type(value).__name__ in COMMANDS.keys() | EVENTS.keys() | ANSWERS.keys() | {"Paused", "Finished"}

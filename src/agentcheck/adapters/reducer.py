@@ -30,11 +30,16 @@ class ReducerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A reducer's run between two steps: its state, and the commands not yet carried out."""
+    """A reducer's run between two steps: its state as JSON text, and the commands not yet carried out."""
 
-    state: Any
+    text: str | None  # None: the state is no plain data
     pending: tuple[Mapping[str, Any], ...]
     now: float = 0.0
+
+    @property
+    def state(self) -> Any:
+        """The state as JSON data."""
+        return None if self.text is None else json.loads(self.text)
 
 
 class Remote:
@@ -43,16 +48,29 @@ class Remote:
     def __init__(self, fork: Fork, seconds: float, hear: Callable[[Mapping[str, Any]], dict[str, Any]]):
         self.channel = fork.channel
         self.hear = hear
+        self.afresh = False  # the next order comes with the word to forget all states
+        self.meanwhile: Callable[[], None] = lambda: None  # is done while the reducer works on an order
         self.channel.settimeout(seconds)
         self.tools: Sequence[Mapping[str, Any]] = framing.receive(self.channel)["tools"]
 
     def order(self, op: str, **data: Any) -> dict[str, Any]:
-        """Carry out start, reduce or load. Raises ReducerFailed, TimeoutError or framing.Closed."""
-        framing.send(self.channel, {"op": op, **data})
-        while "op" in (answer := framing.receive(self.channel)):
-            framing.send(self.channel, self.hear(answer))
+        """Carry out start, reduce or load; of the answer, "json" is the state, read when it is asked for.
+
+        Raises ReducerFailed, TimeoutError or framing.Closed.
+        """
+        afresh, self.afresh = self.afresh, False
+        framing.send(self.channel, {"op": op, **({"afresh": True} if afresh else {}), **data})
+        try:
+            self.meanwhile()
+        finally:  # whatever became of that, the answer must not be taken for that of the next order
+            answer = self._answer()
         if "error" in answer:
             raise ReducerFailed(answer["error"])
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
+        while "op" in (answer := framing.receive(self.channel)):
+            framing.send(self.channel, self.hear(answer))
         return answer
 
     def done(self) -> None:
@@ -67,7 +85,7 @@ class Driver:
     world: World
     session: str = "main"
     state: int = -1
-    data: Any = None
+    text: str | None = None  # the state as JSON
     opaque: str | None = None
     pending: list[Mapping[str, Any]] = field(default_factory=list)
     now: float = 0.0
@@ -92,7 +110,7 @@ class Driver:
     def load(self, snapshot: Snapshot) -> None:
         """Go on from a snapshot, in this process."""
         self.state = self.remote.order("load", json=snapshot.state)["state"]
-        self.data, self.pending, self.now = snapshot.state, list(snapshot.pending), snapshot.now
+        self.text, self.pending, self.now = snapshot.text, list(snapshot.pending), snapshot.now
 
     def run(self) -> None:
         """Carry out commands until the run is over, waits for a human, or has nothing left to do."""
@@ -102,6 +120,11 @@ class Driver:
             self.step()
         if not self.over:
             self.rest()
+
+    @property
+    def data(self) -> Any:
+        """The state as JSON data."""
+        return self.snapshot().state
 
     def step(self) -> None:
         """Carry out the next command, and reduce the event that answers it."""
@@ -115,13 +138,12 @@ class Driver:
         self._take(self.remote.order("reduce", state=self.state, event=event, watch=self.watch))
 
     def snapshot(self) -> Snapshot:
-        return Snapshot(self.data, tuple(self.pending), self.now)
+        return Snapshot(self.text, tuple(self.pending), self.now)
 
     def _take(self, answer: Mapping[str, Any]) -> None:
-        self.state, self.data, self.opaque = answer["state"], answer["json"], answer.get("opaque")
+        self.state, self.text, self.opaque = answer["state"], framing.beside(answer), answer.get("opaque")
         self.pending.extend(answer["commands"])
-        digest = marker(json.dumps(self.data, sort_keys=True))[-10:]
-        self._note("saved", digest=digest, opaque=self.opaque, lacks=answer.get("lacks"))
+        self._note("saved", digest=marker(self.text or "null")[-10:], opaque=self.opaque, lacks=answer.get("lacks"))
         self.snapshots.append(self.snapshot())
         if answer.get("vetoed"):
             self._note("probe", name="vetoed", value=self.world.veto)

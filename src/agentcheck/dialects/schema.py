@@ -1,5 +1,7 @@
 """What is wrong with a tool's parameters, for the formats whose schema language is JSON Schema 2020-12."""
 
+import functools
+import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -23,6 +25,19 @@ def json_schema_error(parameters: Mapping[str, Any]) -> str | None:
 
 
 def _grammar_error(schema: Mapping[str, Any]) -> str | None:
+    try:
+        return _grammar_error_of(json.dumps(schema))
+    except (TypeError, ValueError):  # no JSON: its grammar is looked at as it is
+        return _looked_at(schema)
+
+
+@functools.lru_cache(maxsize=512)
+def _grammar_error_of(text: str) -> str | None:
+    """The same schema is asked about again and again: at each request, and for each call that is drawn."""
+    return _looked_at(json.loads(text))
+
+
+def _looked_at(schema: Mapping[str, Any]) -> str | None:
     from jsonschema import Draft202012Validator  # late: an agent's process that is only watched never needs it
     from jsonschema.exceptions import best_match
 

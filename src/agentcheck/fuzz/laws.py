@@ -5,11 +5,11 @@ or in words how it is broken. It is named after the check that it serves.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import import_module
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from agentcheck.arguments import Schema
 from agentcheck.lab import Lab
@@ -60,6 +60,13 @@ class Tale:
         self._schemas = schemas
         self.run = run
         self.target = lab.target
+        self._known: dict[Hashable, Any] = {}
+
+    def once(self, key: Hashable, work: Callable[[], Any]) -> Any:
+        """What `work` gives, found out once: several laws ask the same of the same event."""
+        if key not in self._known:
+            self._known[key] = work()
+        return self._known[key]
 
     # --- the past of an event -------------------------------------------------------------------
 
@@ -69,17 +76,14 @@ class Tale:
 
     def last(self, event: Event, *types: str) -> Event | None:
         """The last earlier event of these types in the same session."""
-        return next(
-            (e for e in reversed(self.run.events[: event.seq]) if e.session == event.session and e.type in types), None
-        )
+        return self.run.last(*types, before=event, session=event.session)
 
     def since(self, event: Event, earlier: Event | None, *types: str) -> list[Event]:
         """Events of these types in the session between an earlier event and this one."""
         return self.run.of(*types, after=earlier, before=event, session=event.session)
 
     def killed_since(self, event: Event, earlier: Event | None) -> bool:
-        first = -1 if earlier is None else earlier.seq
-        return any(e.type in ("killed", "resumed") and first < e.seq < event.seq for e in self.run.events)
+        return bool(self.run.of("killed", "resumed", after=earlier, before=event))
 
     # --- decisions --------------------------------------------------------------------------------
 
@@ -123,19 +127,32 @@ class Judge:
     laws: Sequence[Law]
     bitten: Counter[str] = field(default_factory=Counter)
     _seen: int = 0
+    _broken: list[Break] = field(default_factory=list)
+    _by_type: dict[str, list[Law]] = field(default_factory=dict)
 
     def look(self) -> list[Break]:
         """The laws that are broken by the events since the last look."""
+        self.look_ahead()
+        found, self._broken = self._broken, []
+        return found
+
+    def look_ahead(self) -> None:
+        """Judge what there is already; the next look tells of it."""
         fresh, self._seen = self.tale.run.events[self._seen :], len(self.tale.run.events)
-        return [broken for event in fresh for broken in self._judged(event)]
+        self._broken += [broken for event in fresh for broken in self._judged(event)]
 
     def _judged(self, event: Event) -> list[Break]:
         found = []
-        for one in self.laws:
-            if event.type in one.types:
-                said = one.holds(self.tale, event)
-                if said is not None:
-                    self.bitten[one.check] += 1
-                if said:
-                    found.append(Break(one.check, said, event))
+        for one in self._speaking_of(event.type):
+            said = one.holds(self.tale, event)
+            if said is not None:
+                self.bitten[one.check] += 1
+            if said:
+                found.append(Break(one.check, said, event))
         return found
+
+    def _speaking_of(self, type: str) -> list[Law]:
+        known = self._by_type.get(type)
+        if known is None:
+            known = self._by_type[type] = [one for one in self.laws if type in one.types]
+        return known

@@ -1,7 +1,7 @@
 """One story played on one agent, move by move."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from agentcheck.fuzz.moves import BEGIN, Move, answer, failure, turn
@@ -60,7 +60,7 @@ class Play(ABC):
     @property
     def asked(self) -> Event | None:
         """The model request that waits for a reply, or the last one."""
-        return next(reversed(self.trace.requests(self.session)), None)
+        return self.trace.last("model_request", session=self.session)
 
     @property
     def tools(self) -> dict[str, ToolSpec]:
@@ -77,7 +77,7 @@ class Play(ABC):
     @property
     def called(self) -> Event | None:
         """The call that waits for its result, or the last one."""
-        return next(reversed(self.trace.of("tool_called", session=self.session)), None)
+        return self.trace.last("tool_called", session=self.session)
 
     @property
     def lates(self) -> int:
@@ -171,6 +171,9 @@ class Play(ABC):
 
     @abstractmethod
     def _deliver(self, said: Answer) -> None: ...
+
+    def meanwhile(self, work: Callable[[], None]) -> None:  # noqa: B027 - only a reducer is waited for in so many steps
+        """Let this be done while the agent works, where there is nothing else to do but to wait for it."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,11 +1,13 @@
 """A story played on a reducer: the lab is its host, in one process, with another one at hand."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
+from agentcheck import framing
 from agentcheck.adapters.reducer import Driver, ReducerFailed, Remote
 from agentcheck.adapters.reduction import opened
 from agentcheck.canonical import Canon, difference
@@ -18,10 +20,10 @@ from agentcheck.messages import ToolSpec
 from agentcheck.model import Script
 from agentcheck.plan import Run
 from agentcheck.reducer import Answer, Approved, to_data
-from agentcheck.stories import replayed
 from agentcheck.trace import Trace
 from agentcheck.world import World
 
+MOST_WATCHED: Final = 2  # events of one type in a story that is watched: to watch a step costs as much as four
 _TURNS: Final = {"CallModel": MODEL, "CallTool": TOOL, "AskHuman": HUMAN}
 _LATE: Final[Mapping[str, Mapping[str, Any]]] = {
     "time": {"type": "TimePassed", "seconds": 86_400.0},
@@ -51,9 +53,9 @@ class Pair:
         return {}
 
     def forget(self) -> None:
-        """Drop the states of earlier stories."""
+        """Drop the states of earlier stories, at the next order."""
         for remote in self.remotes:
-            remote.order("forget")
+            remote.afresh = True
 
     def close(self) -> None:
         self._open.close()
@@ -77,6 +79,8 @@ class Shadow:
                 "what": "status",
                 "differs": f"{', '.join(other) or 'nothing'} instead of {', '.join(one) or 'nothing'}",
             }
+        if framing.beside(answer) == driver.text and answer["commands"] == driver.ordered:
+            return None
         told = difference(
             *([Canon()(part)] for part in ([answer["json"], answer["commands"]], [driver.data, driver.ordered]))
         )
@@ -90,9 +94,15 @@ class Fed(Driver):
     trigger: Any = None
     ordered: list[Mapping[str, Any]] = field(default_factory=list)  # the commands of the last step
     shadow: Shadow | None = None
+    fed: Counter[str] = field(default_factory=Counter)  # events, by type
 
     def feed(self, event: Mapping[str, Any]) -> None:
-        super().feed(event)
+        self.fed[event["type"]] += 1
+        watched, self.watch = self.watch, self.watch and self.fed[event["type"]] <= MOST_WATCHED
+        try:
+            super().feed(event)
+        finally:
+            self.watch = watched
         if self.shadow is not None:
             differs = self.shadow.compare(event, self)
             self._note(
@@ -160,8 +170,13 @@ class ReducerPlay(Play):
         waiting = [*self.driver.pending[:1], *self.driver.asked.values()]
         return any(c.get("kind") == "approval" for c in waiting)
 
+    def meanwhile(self, work: Callable[[], None]) -> None:
+        for remote in self.pair.remotes:
+            remote.meanwhile = work
+
     def close(self) -> None:
         self.pair.trace = None
+        self.meanwhile(lambda: None)
 
     # --- going on -------------------------------------------------------------------------------
 
@@ -238,7 +253,7 @@ class ReducerPlay(Play):
     def _crash(self, move: Move) -> None:
         """Take the run up from its saved state, in the other process."""
         driver = self.driver
-        if driver.data is None or self.waits_for == GONE:
+        if driver.text in (None, "null") or self.waits_for == GONE:
             raise CannotMove("there is nothing to take up")
         here, there = driver.remote, self._other(driver.remote)
         self.trace.append("killed", session=self.session, point=f"while {self.waits_for} was asked", planned=True)
@@ -249,7 +264,8 @@ class ReducerPlay(Play):
     def _load(self, driver: Fed, remote: Remote) -> None:
         def load() -> None:
             answer = remote.order("load", json=driver.data)
-            self.trace.append("probe", session=driver.session, name="loaded", value=answer["json"] == driver.data)
+            same = framing.beside(answer) == driver.text or answer["json"] == driver.data
+            self.trace.append("probe", session=driver.session, name="loaded", value=same)
             driver.remote, driver.state = remote, answer["state"]
 
         self._safely(load)
@@ -260,9 +276,9 @@ class ReducerPlay(Play):
     def _fork(self, move: Move) -> None:
         """Load the state a second time beside itself; the other process holds it alone."""
         driver = self.driver
-        if driver.data is None or self.waits_for == GONE or len(self.drivers) > 1:
+        if driver.text in (None, "null") or self.waits_for == GONE or len(self.drivers) > 1:
             raise CannotMove("there is nothing to fork")
-        fork = Fed(driver.remote, self.world, session="fork", trigger=driver.trigger, data=driver.data)
+        fork = Fed(driver.remote, self.world, session="fork", trigger=driver.trigger, text=driver.text)
         fork.pending, fork.now, fork.asked = list(driver.pending), driver.now, dict(driver.asked)
         self.trace.append("resumed", session="fork", machine=HERE)
         for one in (driver, fork):
@@ -279,16 +295,24 @@ class ReducerPlay(Play):
                 self._safely(partial(self._fold, driver))
 
     def _fold(self, driver: Fed) -> None:
-        live = [s.state for s in driver.snapshots]
-        states = replayed(self._other(driver.remote), driver.trigger, driver.events)
-        at = next((n for n, (a, b) in enumerate(zip(live, states, strict=False)) if a != b), None)
-        differs = None if at is None else difference([repr(live[at])], [repr(states[at])])
+        at, told = self._rebuilt_otherwise(driver)
         value = {
             "several": len(self.drivers) > 1,
             "at": at,
-            "differs": differs and differs.removeprefix("step 1 differs: "),
+            "differs": told and told.removeprefix("step 1 differs: "),
         }
         self.trace.append("probe", session=driver.session, name="rebuilt", value=value)
+
+    def _rebuilt_otherwise(self, driver: Fed) -> tuple[int | None, str | None]:
+        """After how many events the rebuilt state is another first, and how; nothing where it never is."""
+        remote = self._other(driver.remote)
+        answer = remote.order("start", trigger=to_data(driver.trigger))
+        for number, kept in enumerate(driver.snapshots):
+            if framing.beside(answer) != kept.text and answer["json"] != kept.state:
+                return number, difference([repr(kept.state)], [repr(answer["json"])])
+            if number < len(driver.events):
+                answer = remote.order("reduce", state=answer["state"], event=driver.events[number])
+        return None, None
 
     def _late(self, move: Move) -> None:
         """Something arrives after the end."""

@@ -98,7 +98,9 @@ class Fuzz:
             self.fresh()
         run = Run(path, f"fuzz-{self.kind}{self._count:05}", Plan())
         laws = [one for one in self.laws if one.check not in settled]
-        return self._new(run), Judge(Tale(self.lab, run, self._schemas), laws)
+        play, judge = self._new(run), Judge(Tale(self.lab, run, self._schemas), laws)
+        play.meanwhile(judge.look_ahead)
+        return play, judge
 
     def _new(self, run: Run) -> Play:
         if self.kind != "R":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agentcheck import reducer as vocabulary
-from agentcheck.framing import Closed
+from agentcheck.framing import Beside, Closed
 from agentcheck.stage import clock, veto, view
 from agentcheck.stage.channels import opened
 from agentcheck.stage.guard import Guard
@@ -49,9 +49,13 @@ class Codec:
 
     def dump(self, state: Any) -> Any:
         """The state as JSON data. Raises TypeError or ValueError where it is not plain data."""
+        return json.loads(self.written(state))
+
+    def written(self, state: Any) -> str:
+        """The same as text."""
         if self._adapter is not None:
-            return json.loads(self._adapter.dump_json(state))
-        return json.loads(json.dumps(state, allow_nan=False))
+            return str(self._adapter.dump_json(state), "utf-8")
+        return json.dumps(state, allow_nan=False)
 
     def text(self, state: Any) -> str:
         """The state as JSON text, with NaN and infinity where it holds them. Raises where it is not plain data."""
@@ -78,7 +82,7 @@ def is_model(kind: Any) -> bool:
 
 
 class Service:
-    """Answers the lab's instructions: start, reduce, load, forget."""
+    """Answers the lab's instructions: start, reduce, load, view; each may come with the word to forget all states."""
 
     def __init__(self, target: Target, guard: Guard):
         self.target = target
@@ -99,9 +103,8 @@ class Service:
     def answer(self, order: Mapping[str, Any]) -> dict[str, Any]:
         """Carry out one order; what the reducer raises is an answer, too."""
         try:
-            if order["op"] == "forget":
+            if order.get("afresh"):
                 self.states.clear()
-                return {}
             if order["op"] == "view":
                 return self._viewed(self.states[order["state"]])
             if order["op"] == "load":
@@ -111,7 +114,7 @@ class Service:
             work = self._work(order)
             if order.get("suspects"):
                 step, suspects = self.purity.suspects(work)
-                return {**self._kept(step), "suspects": suspects}
+                return _with(self._kept(step), suspects=suspects)
             if order.get("watch"):
                 return self._watched(order, work)
             return self._kept(work())
@@ -122,7 +125,8 @@ class Service:
         found = opened(order["envelope"])
         if found.error is not None:
             return {"unopened": failure(found.error)["error"]}
-        return {**self.answer({**order, "envelope": None, "trigger": found.trigger}), "opened": plain(found.trigger)}
+        answer = self.answer({**order, "envelope": None, "trigger": found.trigger})
+        return _with(answer, opened=plain(found.trigger))
 
     def _viewed(self, state: Any) -> dict[str, Any]:
         has_host = self.target.host is not None
@@ -153,27 +157,34 @@ class Service:
             impure += self.purity.odd(first, self._work(order))
         if differs and not impure:
             impure += self.purity.clock_in_c(self._work(order))
-        return {**kept, "impure": impure, "changed": changed, "mutated": mutated, "differs": differs}
+        return _with(kept, impure=impure, changed=changed, mutated=mutated, differs=differs)
 
-    def _kept(self, step: Any) -> dict[str, Any]:
+    def _kept(self, step: Any) -> Beside:
         self.states.append(step.state)
-        answer = {"state": len(self.states) - 1, "vetoed": self.vetoes, **self._result(step)}
+        answer = self._result(step)
+        answer.update(state=len(self.states) - 1, vetoed=self.vetoes)
         self.vetoes = 0
         return answer
 
-    def _result(self, step: Any) -> dict[str, Any]:
+    def _result(self, step: Any) -> Beside:
         """What a step comes to, as data."""
-        answer: dict[str, Any] = {"json": None, "commands": [_told(command) for command in step.commands]}
+        answer = Beside({"commands": [_told(command) for command in step.commands]})
         try:
-            answer["json"] = self.codec.dump(step.state)
+            answer.text = self.codec.written(step.state)
         except Exception as error:
             answer["opaque"] = f"{type(error).__name__}: {error}"[:300]
             answer["lacks"] = self.codec.lacks(step.state)
         return answer
 
 
-def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: (one[k], other[k]) for k in ("json", "commands") if one[k] != other[k]}
+def _with(answer: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answer.update(more)
+    return answer
+
+
+def _differences(one: Beside, other: Beside) -> dict[str, Any]:
+    looked_at = ("commands",) if one.text == other.text else ("json", "commands")
+    return {k: (one[k], other[k]) for k in looked_at if one[k] != other[k]}
 
 
 def _told(command: Any) -> Any:

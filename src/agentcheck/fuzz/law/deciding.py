@@ -1,7 +1,7 @@
 """Factors 1 and 4: what a decision makes happen, and what it may not."""
 
 import json
-from typing import Any
+from typing import Any, cast
 
 from agentcheck.arguments import rewritten
 from agentcheck.fuzz.laws import Said, Tale, law
@@ -30,6 +30,11 @@ def parsed(text: str) -> Any:
 def flaw(tale: Tale, reply: Event, call: ToolCall) -> str | None:
     """The check that says what must become of a call which cannot be carried out; None where it can."""
     spec = tale.spec(call.name)
+    return cast(str | None, tale.once(("flaw", reply.seq, call, spec is None), lambda: _flaw(tale, reply, call)))
+
+
+def _flaw(tale: Tale, reply: Event, call: ToolCall) -> str | None:
+    spec = tale.spec(call.name)
     if spec is None:
         return _UNKNOWN
     if reply.decision.finish == "length":
@@ -50,6 +55,10 @@ def _is_json(text: str) -> bool:
 
 
 def decided(tale: Tale, reply: Event) -> tuple[ToolCall, ...]:
+    return cast(tuple[ToolCall, ...], tale.once(("decided", reply.seq), lambda: _decided(tale, reply)))
+
+
+def _decided(tale: Tale, reply: Event) -> tuple[ToolCall, ...]:
     asked = tale.last(reply, "model_request")
     return () if asked is None else intent_call(reply.decision, asked.request, tale.lab.scenario)
 

@@ -27,10 +27,15 @@ def results_arrive(tale: Tale, asked: Event) -> Said:
         return None
     small = [e for e in tale.since(asked, earlier, "tool_returned") if len(str(e["value"])) < _SMALL]
     expected = {mark: e for e in small if _decided(tale, e) for mark in marks(e["value"])}
-    lost = next((e for mark, e in expected.items() if not holds(asked, mark)), None)
+    lost = next((e for mark, e in expected.items() if not _shows(asked, mark)), None)
     if not expected:
         return None
     return f"{lost['tool']} returned {marks(lost['value'])}, and the next request does not hold it" if lost else ""
+
+
+def _shows(asked: Event, mark: str) -> bool:
+    """As `holds`, which reads everything in every way that it can be read: first as it stands."""
+    return any(mark in message.text for message in asked.request.messages) or holds(asked, mark)
 
 
 def _decided(tale: Tale, returned: Event) -> bool:
