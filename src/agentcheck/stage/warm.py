@@ -23,7 +23,7 @@ _REPLY = {
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
 _FUNCTION: dict[str, Any] = {"name": "f", "description": "f", "parameters": {"type": "object"}}
-_TOOL = {"type": "function", "function": {"name": "f", "description": "f", "parameters": {"type": "object"}}}
+_TOOL = {"type": "function", "function": _FUNCTION}
 _RESPONSE = {
     "id": "resp_warm",
     "object": "response",
