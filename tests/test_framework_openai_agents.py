@@ -80,6 +80,11 @@ def test_tools_are_bound_at_the_users_functions_and_human_ones_keep_their_bodies
     assert target.has[Ability.APPROVALS]
 
 
+def test_a_run_without_a_limit_is_not_bounded(agent):
+    assert adapter.target(agent).has[Ability.BOUNDS]
+    assert not adapter.target(agent, options={"max_turns": None}).has[Ability.BOUNDS]
+
+
 def test_tools_of_agents_that_it_hands_over_to_are_its_own(agent):
     agent.handoffs.append(sdk.Agent(name="b", tools=[sdk.function_tool(print, name_override="show")], handoffs=[agent]))
     assert list(adapter.target(agent).tools) == ["show", "tags", "deploy", "ask"]

@@ -73,11 +73,17 @@ def test_an_agent_and_nothing_else_is_accepted(agent):
 
 
 def test_tools_are_bound_at_the_users_functions_and_human_ones_keep_their_bodies(agent):
-    target = adapter.target(agent(), human=["ask"])
+    target = adapter.target(agent(), human=["ask"], options={"usage_limits": pydantic_ai.UsageLimits()})
+    assert target.has[Ability.BOUNDS]
     assert {n: b.bind.__name__ for n, b in target.tools.items()} == {"tags": "tags", "deploy": "deploy", "ask": "ask"}
     assert [name for name, binding in target.tools.items() if binding.allow] == ["ask"]
     assert target.has[Ability.CONTACT]
     assert target.has[Ability.APPROVALS]
+
+
+def test_a_run_without_a_limit_is_not_bounded(agent):
+    unlimited = pydantic_ai.UsageLimits(request_limit=None)
+    assert not adapter.target(agent(), options={"usage_limits": unlimited}).has[Ability.BOUNDS]
 
 
 @pytest.mark.parametrize("durability", ["pause", "step"])

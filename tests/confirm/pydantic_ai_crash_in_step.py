@@ -1,6 +1,7 @@
 """F06-crash-loses-nothing: killed within a step, after a tool took effect, the tool runs again.
 
-The messages are kept before each step of `agent.iter`, which is as often as there are any.
+The messages are kept before each step of `agent.iter`, which is as often as there are any. (Pydantic AI Harness, a
+distribution of its own, keeps a ledger of tools that began and did not end, for the application to look at.)
 """
 
 import subprocess

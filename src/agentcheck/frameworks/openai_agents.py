@@ -57,7 +57,7 @@ class OpenAIAgents:
                 Ability.APPROVALS: bool(set(gated) - set(asking)),
                 **({Ability.CONTACT: True} if asking else {}),
                 Ability.FAULTS: True,
-                Ability.BOUNDS: True,
+                Ability.BOUNDS: (options or {}).get("max_turns", 10) is not None,  # 10 is the SDK's own
             },
             host=Runs(agent, asking, durability, options or {}),
             tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},

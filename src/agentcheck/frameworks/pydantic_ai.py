@@ -45,7 +45,7 @@ class PydanticAI:
         Args:
             durability: when a run's state is kept: where it comes to rest, or before each step.
             options: what else is passed to `agent.iter`, such as `usage_limits` or `deps`.
-            human: tools that raise `CallDeferred` to ask a human; the answer is their result.
+            human: of the tools that raise `CallDeferred`, those that ask a human; the answer is their result.
         """
         tools = _tools(agent)
         asking = [name for name in human or () if name in tools]
@@ -58,10 +58,10 @@ class PydanticAI:
                 Ability.APPROVALS: any(tool.requires_approval for tool in tools.values()),
                 **({Ability.CONTACT: True} if asking else {}),
                 Ability.FAULTS: True,
-                Ability.BOUNDS: True,
+                Ability.BOUNDS: _is_bounded(options or {}),
             },
             host=Runs(agent, durability, options or {}),
-            tools={n: ToolBinding(bind=t.function, allow=n in asking) for n, t in tools.items()},
+            tools={n: ToolBinding(bind=t.function, allow=n in asking or _defers(t.function)) for n, t in tools.items()},
             human=human,
             **declared,
         )
@@ -229,3 +229,14 @@ def _tools(agent: Any) -> dict[str, Any]:
     for toolset in agent.toolsets:
         toolset.apply(lambda leaf: found.update(getattr(leaf, "tools", {})))
     return {name: tool for name, tool in found.items() if hasattr(tool, "function")}
+
+
+def _defers(function: Any) -> bool:
+    """Whether a tool's body hands its call to somebody else by raising `CallDeferred`: then it runs as it is."""
+    return "CallDeferred" in getattr(getattr(function, "__code__", None), "co_names", ())
+
+
+def _is_bounded(options: Mapping[str, Any]) -> bool:
+    """Whether the requests of a run are limited; Pydantic AI's own limit is 50."""
+    limits = options.get("usage_limits")
+    return limits is None or limits.request_limit is not None
