@@ -17,6 +17,9 @@ OTHER_PLACE: Final = Machine(clock=LATER, folder="b")
 HELD_THROUGHOUT: Final = Machine(clock=CLOCK, imported_at=CLOCK)
 OTHER_PROCESS_THROUGHOUT: Final = Machine(hash_seed=2, clock=CLOCK, imported_at=CLOCK)
 
+# Of OpenAI's API: by what a request is routed to a cache, and whom it is for; the model does not see them.
+_BOOKKEEPING: Final = frozenset({"prompt_cache_key", "safety_identifier", "user"})
+
 
 def first_request(lab: Lab, machine: Machine) -> Event:
     """The first request of the happy run on this machine."""
@@ -31,14 +34,17 @@ def difference(lab: Lab, one: Event, other: Event) -> str | None:
 
 
 def as_sent(lab: Lab, event: Event) -> str:
-    """The body of a request as it was sent, but for declared volatile values and the place of the sandbox."""
+    """The body of a request as it was sent, but for declared volatile values, the place of the sandbox, and what is
+    for the provider's bookkeeping and never reaches the model."""
     mask = masked(lab)
     raw = event["raw"]
     if raw is None:
         sent = {part: event["request"][part] for part in ("messages", "tools", "settings", "schema")}
         return json.dumps(_each(sent, mask), ensure_ascii=False)
     try:
-        return json.dumps(_each(json.loads(raw["body"]), mask), ensure_ascii=False)
+        body = json.loads(raw["body"])
+        said = {k: v for k, v in body.items() if k not in _BOOKKEEPING} if isinstance(body, dict) else body
+        return json.dumps(_each(said, mask), ensure_ascii=False)
     except ValueError:
         return mask(raw["body"])
 

@@ -22,7 +22,19 @@ _REPLY = {
     ],
     "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
 }
-_TOOL = {"type": "function", "function": {"name": "f", "description": "f", "parameters": {"type": "object"}}}
+_FUNCTION: dict[str, Any] = {"name": "f", "description": "f", "parameters": {"type": "object"}}
+_TOOL = {"type": "function", "function": _FUNCTION}
+_RESPONSE = {
+    "id": "resp_warm",
+    "object": "response",
+    "created_at": 0,
+    "model": "warm",
+    "status": "completed",
+    "output": [{"type": "function_call", "id": "fc", "call_id": "c", "name": "f", "arguments": "{}"}],
+    "parallel_tool_calls": False,
+    "tool_choice": "auto",
+    "tools": [],
+}
 _MESSAGES = [
     {"role": "system", "content": "s"},
     {"role": "user", "content": "u"},
@@ -41,9 +53,12 @@ def _openai(openai: Any) -> None:
     library = sys.modules[openai.DefaultHttpxClient.__mro__[1].__module__.partition(".")[0]]
 
     def answer(request: Any) -> Any:
-        return library.Response(200, content=json.dumps(_REPLY), headers={"content-type": "application/json"})
+        reply = _RESPONSE if request.url.path.endswith("/responses") else _REPLY
+        return library.Response(200, content=json.dumps(reply), headers={"content-type": "application/json"})
 
     transport = library.MockTransport(answer)
     with openai.DefaultHttpxClient(transport=transport) as http:
         client = openai.OpenAI(api_key="warm", base_url="http://warm.invalid/v1", http_client=http)
         client.chat.completions.create(model="warm", messages=_MESSAGES, tools=[_TOOL])
+        if hasattr(client, "responses"):
+            client.responses.create(model="warm", input="u", tools=[{"type": "function", **_FUNCTION}])
