@@ -1,14 +1,16 @@
 """The table of all frameworks against the twelve factors, made of their reports."""
 
+import ast
 import json
-import tomllib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 ROOT = Path(__file__).parents[1]
-EXPLAINED = ROOT / "tools" / "frameworks.toml"
+CONFIRM = ROOT / "tests" / "confirm"
+_CHECK: Final = re.compile(r"F\d\d-[a-z-]+")
 SIGNS: Final = {"verified": "✓", "violated": "✗", "unproven": "·", "not_applicable": "–", "error": "?"}
 HEAD: Final = """# Frameworks against the twelve factors
 
@@ -23,10 +25,20 @@ which it is known whether they hold: they pass, fail, or follow from one that fa
 
 
 @cache
-def explanations() -> Mapping[str, Mapping[str, Any]]:
-    """Agent → check → {why, confirm}: what is known of each MUST that fails."""
-    found: Mapping[str, Mapping[str, Any]] = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))
+def explanations(agent: str) -> Mapping[str, Sequence[tuple[str, str]]]:
+    """Check → what is known of its failure, as the scripts that confirm it say: (script, why)."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    for script in scripts(agent):
+        checks, _, why = (ast.get_docstring(ast.parse(script.read_text("utf-8"))) or "").partition(": ")
+        for check in _CHECK.findall(checks):
+            found.setdefault(check, []).append((script.name, " ".join(why.partition("\n\n")[0].split())))
     return found
+
+
+def scripts(agent: str) -> list[Path]:
+    """The scripts that confirm what is said of an agent's framework."""
+    prefix = agent.replace("-", "_").removesuffix("_hardened").removesuffix("_as_it_comes")
+    return sorted(CONFIRM.glob(f"{prefix}_*.py"))
 
 
 def table(folder: Path) -> str:
@@ -95,14 +107,14 @@ def _reasons(reports: Mapping[str, Any]) -> str:
     lines = ["## What fails, and how it was confirmed\n"]
     for agent, report in reports.items():
         failed = [f for f in report["findings"] if f["outcome"] == "fail" and f["severity"] == "MUST"]
-        lines += [f"### {agent}\n", *[_reason(f, explanations().get(agent.replace("-", "_"), {})) for f in failed], ""]
+        lines += [f"### {agent}\n", *[_reason(f, explanations(agent)) for f in failed], ""]
     return "\n".join(lines)
 
 
-def _reason(finding: Mapping[str, Any], known: Mapping[str, Any]) -> str:
-    about = known.get(finding["check"], {})
-    confirm = f" Confirmed by `tests/confirm/{about['confirm']}`." if "confirm" in about else ""
-    return f"- `{finding['check']}`: {_plain(finding['message'])}. {about.get('why', 'Not yet explained.')}{confirm}"
+def _reason(finding: Mapping[str, Any], known: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """What was seen, and for each script that confirms it why that is so."""
+    about = [f"\n  - {why} [{name}](../../tests/confirm/{name})" for name, why in known.get(finding["check"], ())]
+    return f"- `{finding['check']}`: {_plain(finding['message'])}.{''.join(about) or ' Not confirmed.'}"
 
 
 def _strays(reports: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ python -m tools.frameworks --setup          the environments only
 python -m tools.frameworks --confirm        the scripts that show by themselves what the scorecards say
 
 Writes reports/frameworks/<framework>-<variant>/ and reports/frameworks/README.md. Every MUST that fails has to be
-explained in tools/frameworks.toml, and confirmed by a script of tests/confirm/ that uses no agentcheck.
+confirmed by a script of tests/confirm/ that uses no agentcheck, and names the check in its first line.
 """
 
 import argparse
@@ -20,14 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from agentcheck.render.markdown import markdown
-from tools.framework_table import table
+from tools.framework_table import explanations, scripts, table
 
 ROOT = Path(__file__).parents[1]
 AGENTS = ROOT / "fixtures" / "frameworks"
 LOCKS = ROOT / "tools" / "locks"
 ENVIRONMENTS = ROOT / ".venv-frameworks"
 REPORTS = ROOT / "reports" / "frameworks"
-CONFIRM = ROOT / "tests" / "confirm"
 VARIANTS = ("as_it_comes", "hardened")
 
 
@@ -138,29 +137,18 @@ def settle(folder: Path, report: dict[str, Any]) -> None:
 
 def unexplained(agent: str, report: Mapping[str, Any]) -> Iterator[str]:
     """What a scorecard says of a framework that nobody has confirmed, and what agentcheck broke at."""
-    known = explained(agent)
     for finding in report["findings"]:
         id, outcome = finding["check"], finding["outcome"]
         if outcome == "error":
             yield f"{agent}: {id} broke: {finding['message']}"
-        if finding["severity"] != "MUST":
-            continue
-        if outcome == "fail" and id not in known:
-            yield f"{agent}: {id} fails and is not explained in tools/frameworks.toml: {finding['message']}"
-        if outcome != "fail" and id in known:
-            yield f"{agent}: {id} is explained in tools/frameworks.toml, and does not fail: {outcome}"
-
-
-def explained(agent: str) -> Mapping[str, Any]:
-    from tools.framework_table import explanations
-
-    return explanations().get(agent, {})
+        if outcome == "fail" and finding["severity"] == "MUST" and id not in explanations(agent):
+            yield f"{agent}: {id} fails, and no script in tests/confirm says that it does: {finding['message']}"
 
 
 def confirmed(name: str, python: Path) -> list[str]:
     """Run the scripts that show a framework's violations without agentcheck; those that do not show them."""
     complaints = []
-    for script in sorted(CONFIRM.glob(f"{name.replace('-', '_')}_*.py")):
+    for script in scripts(name):
         said, code = _said([python, script])
         print(f"{script.name}: {said}", flush=True)
         complaints += [] if code == 0 else [f"{script.name} does not confirm what it is for (status {code}): {said}"]
