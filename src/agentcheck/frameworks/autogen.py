@@ -43,7 +43,7 @@ class AutoGen:
                 documentation advises; None: all runs share the one, which is reset when another begins.
         """
         team = _is_team(agent)
-        keeps = team or hasattr(agent, "_model_context")
+        keeps = team or _is_assistant(agent)
         asking = _asking(agent)
         return adapted(
             self,
@@ -52,7 +52,7 @@ class AutoGen:
                 Ability.STEP: keeps and not team,
                 Ability.APPROVALS: False,
                 Ability.FAULTS: True,
-                Ability.BOUNDS: True,
+                Ability.BOUNDS: not team or bool(agent._termination_condition or agent._max_turns),
             },
             cites={Ability.APPROVALS: _APPROVALS, **({Ability.STEP: _RUNNING} if team else {})},
             tools={name: ToolBinding(bind=function) for name, function in _tools(agent).items()}
@@ -113,9 +113,10 @@ class Chat:
         stops, last, team = self._stops, None, _is_team(agent)
         stream = agent.run_stream(task=task)
         async for last in stream:
-            if team or not _settled(_context(await agent.save_state())):
+            state = {} if team else await agent.save_state()
+            if not _settled(_context(state)):
                 continue
-            _keep(store, await agent.save_state())
+            _keep(store, state)
             if self._stops != stops and type(last).__name__ == "ToolCallExecutionEvent":
                 await stream.aclose()
                 return Paused()
@@ -150,6 +151,11 @@ def _said(result: Any) -> str:
 
 def _is_team(agent: Any) -> bool:
     return hasattr(agent, "_participants")
+
+
+def _is_assistant(agent: Any) -> bool:
+    """Whether its state says how far its run has come; that of other agents, of users' own too, says what they like."""
+    return any(kind.__name__ == "AssistantAgent" for kind in type(agent).__mro__)
 
 
 def _context(state: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ class CrewAI:
                 Ability.RESUME: lasting,
                 Ability.STEP: False,
                 Ability.FAULTS: True,
-                Ability.BOUNDS: True,
+                **({} if _is_flow(agent) else {Ability.BOUNDS: True}),
             },
             cites={} if lasting else dict.fromkeys((Ability.SNAPSHOT, Ability.RESUME), _NONE),
             tools={name: ToolBinding(bind=_function(tool)) for name, tool in tools.items()},
