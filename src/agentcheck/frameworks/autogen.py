@@ -18,6 +18,7 @@ from agentcheck.reducer import Answer, Denied, Finished, HumanAnswered, Paused, 
 from agentcheck.target import Target, ToolBinding
 
 FILE: Final = "state.json"
+_LAST_WORDS: Final = ("TextMessage", "StopMessage", "StructuredMessage")
 _APPROVALS: Final = (
     "AssistantAgent currently executes a given tool directly. If user approval for the tool is needed, the approval "
     "needs to be builtin to the tool itself (https://github.com/microsoft/autogen/issues/4894)"
@@ -49,7 +50,7 @@ class AutoGen:
             self,
             can={
                 **({Ability.SNAPSHOT: True, Ability.RESUME: True} if keeps else {}),
-                Ability.STEP: keeps and not team,
+                Ability.STEP: bool(_stoppable(agent)) if team else keeps,
                 Ability.APPROVALS: False,
                 Ability.FAULTS: True,
                 Ability.BOUNDS: not team or bool(agent._termination_condition or agent._max_turns),
@@ -84,6 +85,7 @@ class Chat:
         self.agent = agent
         self._fresh = fresh
         self._stops = 0
+        self._running = agent
 
     async def launch(self, trigger: Any, store: Path) -> Paused | Finished:
         agent = self._fresh() if self._fresh else self.agent
@@ -106,11 +108,13 @@ class Chat:
         return Paused((asked,)) if answer is None else await self._go_on(agent, store, _reply(agent, state, answer))
 
     def interrupt(self) -> None:
-        """Stop after the step that is under way: a team knows no such stop."""
+        """Stop after the step that is under way; a team after the turn, where it has an `ExternalTermination`."""
         self._stops += 1
+        for condition in _stoppable(self._running):
+            condition.set()
 
     async def _go_on(self, agent: Any, store: Path, task: Any) -> Paused | Finished:
-        stops, last, team = self._stops, None, _is_team(agent)
+        stops, last, team, self._running = self._stops, None, _is_team(agent), agent
         stream = agent.run_stream(task=task)
         async for last in stream:
             state = {} if team else await agent.save_state()
@@ -123,6 +127,8 @@ class Chat:
         state = await agent.save_state()
         _keep(store, state)
         asked = _question(agent, state)
+        if team and self._stops != stops and not asked and _over(agent, state) is None:
+            return Paused()
         return Paused((asked,)) if asked else Finished(_said(last))
 
 
@@ -151,6 +157,16 @@ def _said(result: Any) -> str:
 
 def _is_team(agent: Any) -> bool:
     return hasattr(agent, "_participants")
+
+
+def _stoppable(agent: Any) -> list[Any]:
+    """The conditions of a team by which its application can stop it."""
+    found, waiting = [], [getattr(agent, "_termination_condition", None)]
+    while waiting:
+        condition = waiting.pop()
+        waiting += getattr(condition, "_conditions", ())
+        found += [condition] if type(condition).__name__ == "ExternalTermination" else []
+    return found
 
 
 def _is_assistant(agent: Any) -> bool:
@@ -200,10 +216,10 @@ def _thread(team: Any, state: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _over(agent: Any, state: Mapping[str, Any]) -> str | None:
-    """What a run that is over said last; None where it is not. A team's state is kept only when it has stopped."""
+    """What a run that is over said last; None where it is not: a team that was stopped at a tool goes on."""
     if _is_team(agent):
         thread = _thread(agent, state)
-        return str(thread[-1]["content"]) if thread else None
+        return str(thread[-1]["content"]) if thread and thread[-1]["type"] in _LAST_WORDS else None
     messages = _context(state)
     ended = bool(messages) and messages[-1]["type"] == "AssistantMessage" and isinstance(messages[-1]["content"], str)
     return str(messages[-1]["content"]) if ended else None
