@@ -1,4 +1,4 @@
-"""F07-contact-pauses, F11-launch-is-plain-data: the approval that CrewAI's hooks offer is typed at a terminal.
+"""F07-human-is-a-tool, F11-launch-is-plain-data: the approval that CrewAI's hooks offer is typed at a terminal.
 
 `ToolCallHookContext.request_human_input` holds the run until somebody types; without a terminal the tool is blocked or
 the run breaks, and nothing is kept that could be gone on with after the answer.
