@@ -49,10 +49,10 @@ def agent() -> Any:
 
 
 def team() -> Any:
-    from autogen_agentchat.conditions import HandoffTermination, TextMessageTermination
+    from autogen_agentchat.conditions import ExternalTermination, HandoffTermination, TextMessageTermination
     from autogen_agentchat.teams import RoundRobinGroupChat
 
-    over = HandoffTermination(target="user") | TextMessageTermination("deployer")
+    over = HandoffTermination(target="user") | TextMessageTermination("deployer") | ExternalTermination()
     return RoundRobinGroupChat([agent()], termination_condition=over)
 
 
@@ -96,12 +96,13 @@ def test_a_question_waits_in_the_store_until_it_is_answered(make: Any, tmp_path:
     assert ran == ["v1"]
 
 
-def test_a_stop_between_steps_is_gone_on_from(tmp_path: Path) -> None:
+@pytest.mark.parametrize("make", [agent, team])
+def test_a_stop_between_steps_is_gone_on_from(make: Any, tmp_path: Path) -> None:
     with model(call("deploy", {"tag": "stop"}), say("Done.")) as played:
-        host = adapter.target(agent()).host
+        host = adapter.target(make()).host
         stopping.append(host)
         assert asyncio.run(host.launch("Deploy v1.", tmp_path)) == Paused()
-        assert resumed(agent(), tmp_path) == Finished("Done.")
+        assert resumed(make(), tmp_path) == Finished("Done.")
         assert "Deploy v1." in played.told(2)
     assert ran == ["stop"]
 
