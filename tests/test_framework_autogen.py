@@ -38,14 +38,14 @@ def _nothing_ran() -> Iterator[None]:
     stopping.clear()
 
 
-def agent() -> Any:
+def agent(steps: int = 9) -> Any:
     from autogen_agentchat.agents import AssistantAgent
     from autogen_agentchat.base import Handoff
     from autogen_ext.models.openai import OpenAIChatCompletionClient
 
     client = OpenAIChatCompletionClient(model="gpt-4.1-mini")
     handoffs = [Handoff(target="user")]
-    return AssistantAgent("deployer", client, tools=[deploy], handoffs=handoffs, max_tool_iterations=9)
+    return AssistantAgent("deployer", client, tools=[deploy], handoffs=handoffs, max_tool_iterations=steps)
 
 
 def team() -> Any:
@@ -53,7 +53,7 @@ def team() -> Any:
     from autogen_agentchat.teams import RoundRobinGroupChat
 
     over = HandoffTermination(target="user") | TextMessageTermination("deployer") | ExternalTermination()
-    return RoundRobinGroupChat([agent()], termination_condition=over)
+    return RoundRobinGroupChat([agent(steps=1)], termination_condition=over)
 
 
 def launched(made: Any, store: Path) -> Any:
