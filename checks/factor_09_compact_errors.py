@@ -57,10 +57,18 @@ def _one_of_two(lab: Lab) -> None:
     failed, worked = run.first("tool_failed"), run.first("tool_returned")
     if failed is None or worked is None or not tied(run, worked):
         return  # an agent that takes one call at a time
-    told = tied(run, failed) and _says_so(run, failed)
+    # Of equal calls at the same time nobody can tell which one failed: then either answer may say so.
+    answers = [failed, worked] if _at_once(run, failed, worked) else [failed]
+    told = tied(run, failed) and any(_says_so(run, failed, by=answer) for answer in answers)
     assert told, lab.seen(
         "of two calls in one reply the first failed, and what answers it does not say so", failed, worked
     )
+
+
+def _at_once(run: Run, *ends: Event) -> bool:
+    """Whether the second call began before the first had ended."""
+    began = run.of("tool_called")
+    return len(began) > 1 and began[1].seq < min(end.seq for end in ends)
 
 
 def _calls_together(lab: Lab) -> bool:
@@ -346,8 +354,8 @@ def _insist_on_words(lab: Lab) -> None:
         raise Untestable("follows from F09-error-reaches-model: the model is told nothing", trace=run)
 
 
-def _says_so(run: Run, failed: Event) -> bool:
-    told = heard(run, failed)
+def _says_so(run: Run, failed: Event, *, by: Event | None = None) -> bool:
+    told = heard(run, by or failed)
     return speaks_of_failure(told) or names_the_failure(run, failed, told)
 
 

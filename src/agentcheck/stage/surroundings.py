@@ -6,6 +6,7 @@ import os
 import platform
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from typing import Any, Final
@@ -20,6 +21,7 @@ def settle(job: Mapping[str, Any]) -> bool:
     os.environ.update(job.get("environment", {}))
     if "TZ" in job.get("environment", {}):
         time.tzset()
+    tempfile.tempdir = None  # it may have been asked for before the fork, and been another folder then
     return _take_name(job["host_name"]) if job.get("host_name") else True
 
 

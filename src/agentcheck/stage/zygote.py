@@ -28,6 +28,7 @@ from agentcheck.stage.warm import warm_up
 from agentcheck.target import Target
 
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
+_RESTARTED = ("OtelBatch",)  # threads whose owners start them anew in a fork: OpenTelemetry's, by register_at_fork
 guard = Guard()
 _sleeps: list[float] = []
 _at_import: list[dict[str, str]] = []  # what the guard refused while the target was imported
@@ -185,7 +186,7 @@ def _serve(control: socket.socket, target: Target) -> None:
 
 def _forked(control: socket.socket) -> int:
     """Fork; where the target has started threads, which no fork would have, run in this very process instead."""
-    if threading.active_count() > 1:
+    if any(not t.name.startswith(_RESTARTED) for t in threading.enumerate() if t is not threading.main_thread()):
         framing.send(control, {"pid": os.getpid()})
         return 0
     return os.fork()
