@@ -37,7 +37,7 @@ def explanations(agent: str) -> Mapping[str, Sequence[tuple[str, str]]]:
 
 def scripts(agent: str) -> list[Path]:
     """The scripts that confirm what is said of an agent's framework."""
-    prefix = agent.replace("-", "_").removesuffix("_hardened").removesuffix("_as_it_comes")
+    prefix = agent.replace("-", "_").removesuffix("_hardened").removesuffix("_as_it_comes").removesuffix("_code")
     return sorted(CONFIRM.glob(f"{prefix}_*.py"))
 
 

@@ -27,7 +27,7 @@ AGENTS = ROOT / "fixtures" / "frameworks"
 LOCKS = ROOT / "tools" / "locks"
 ENVIRONMENTS = ROOT / ".venv-frameworks"
 REPORTS = ROOT / "reports" / "frameworks"
-VARIANTS = ("as_it_comes", "hardened")
+VARIANTS = ("as_it_comes", "hardened", "code")
 
 
 def main() -> int:
