@@ -9,6 +9,7 @@ import pytest
 from agentcheck import catalog, verdict
 from agentcheck.finding import Outcome
 from agentcheck.profile import CURRENT
+from agentcheck.target import Target
 from kill_matrix import GOOD, ROOT, failing, judged, mistakes, rows
 
 CHECKS = catalog.load_all()
@@ -54,7 +55,8 @@ def test_a_hollow_check_turns_the_matrix_red(check):
     assert own
     hollow = replace(check, judge=_passes)
     for row in own:
-        lab = SimpleNamespace(kinds=row.kind, begin=lambda kind: None, cited=SimpleNamespace(events=[], trace=None))
+        cited = SimpleNamespace(events=[], trace=None)
+        lab = SimpleNamespace(kinds=row.kind, begin=lambda kind: None, cited=cited, target=Target())
         assert failing([verdict.judge(lab, hollow)]) != row.expected & {check.id}
 
 

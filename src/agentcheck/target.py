@@ -111,4 +111,5 @@ class Target:
         return declared if isinstance(declared, ToolBinding) else ToolBinding(bind=declared)
 
 
+BY_ADAPTERS: Final = ("cites", "framework", "home")  # what no user says
 DECLARED: Final = tuple(f for f in Target.__dataclass_fields__ if f not in ("reducer", "run", "host", "limits"))

@@ -116,7 +116,8 @@ def counter_resets(tale: Tale, event: Event) -> Said:
         return None
     if _longest_streak(tale, event) >= limit or _other_failures(tale, event):
         return None
-    wanted = any(c.name not in tale.human | tale.stakes | {tale.target.finish} for c in reply.decision.calls)
+    called = {c.name for c in reply.decision.calls}  # a question among them may be what the run ends with
+    wanted = bool(called) and not called & (tale.human | tale.stakes | {tale.target.finish})
     if event.type == "asked":
         wanted = event["kind"] == "question" and not _asks(tale, reply)
     spent = len(tale.before(event, "model_request")) >= (tale.target.limits.model_calls or 200)
