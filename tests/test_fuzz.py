@@ -334,3 +334,40 @@ def test_a_seed_is_stated_in_what_reproduces(pytester):
     result = fuzzed(pytester, "--agentcheck-target", "my_agent:run", "--agentcheck-fuzz-seed=7")
     again = "    --agentcheck-fuzz-seed=7 --agentcheck-fuzz-examples=12 --agentcheck-target=my_agent:run"
     result.stdout.fnmatch_lines(["Fuzzed as a callable: 12 stories of seed 7, *", again])
+
+
+LEAVERS = """
+import os
+from dataclasses import replace
+
+from agentcheck.fixtures.deploybot import target as bot
+from agentcheck.fixtures.deploybot.reducer import DeployBot
+
+
+class Leaver(DeployBot):
+    def reduce(self, state, event):
+        if type(event).__name__ == "ToolFailed":
+            os._exit(3)
+        return super().reduce(state, event)
+
+
+class Hanger(DeployBot):
+    def reduce(self, state, event):
+        while type(event).__name__ == "ToolFailed":
+            pass
+        return super().reduce(state, event)
+
+
+limits = replace(bot.limits, seconds=1.0)
+leaver = bot.having(reducer=Leaver(), host=None, recordings=(), snapshots=(), limits=limits)
+hanger = bot.having(reducer=Hanger(), host=None, recordings=(), snapshots=(), limits=limits)
+"""
+
+
+@pytest.mark.parametrize(("name", "how"), [("leaver", "the end of its process"), ("hanger", "a step that never ended")])
+def test_a_reducer_that_ends_or_holds_up_its_process_ends_a_story_and_not_the_session(tmp_path, name, how):
+    (tmp_path / "leavers.py").write_text(LEAVERS)
+    config = load(tmp_path, target=f"leavers:{name}")
+    with Lab(config, rootdir=tmp_path, reports=tmp_path) as lab, Fuzz(lab, "R") as fuzz:
+        found = fuzz.run(30, until=["F09-error-reaches-model"])
+    assert any(how in failure.message for failure in found.failures)

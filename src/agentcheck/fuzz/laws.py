@@ -45,6 +45,17 @@ def law(check: str, *types: str, kinds: str = "RCH") -> Callable[[Holds], Holds]
     return register
 
 
+def broke(tale: "Tale", ended: Event) -> str | None:
+    """What ended a run that did not end by itself: an exception, or its process; None where it did, or was told to."""
+    if ended["status"] == "failed" and ended.get("error"):
+        return str(ended["error"]["kind"])
+    if ended["status"] == "exited" and not tale.run.first("probe", name="asked_to_stop"):
+        return "the end of its process"
+    if ended["status"] == "timeout" and tale.lab.kind == "R":
+        return "a step that never ended"
+    return None
+
+
 def load() -> list[Law]:
     """All laws."""
     for name in _MODULES:

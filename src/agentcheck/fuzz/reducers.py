@@ -38,6 +38,7 @@ class Pair:
         self._lab = lab
         self._open = ExitStack()
         self.trace: Run | None = None
+        self.lost = False  # one of the two has ended, or answers no more
         self.remotes = [self._opened(machine) for machine in (HERE, ELSEWHERE)]
 
     def _opened(self, machine: Machine) -> Remote:
@@ -201,6 +202,10 @@ class ReducerPlay(Play):
         except CutOff as cut:
             self.trace.append("killed", session=self.session, point=cut.point)
             self.broke = True
+        except (framing.Closed, TimeoutError) as lost:
+            status = "timeout" if isinstance(lost, TimeoutError) else "exited"
+            self.trace.append("finished", session=self.session, status=status)
+            self.broke = self.pair.lost = True
 
     def _settle(self) -> None:
         """Carry out what nobody decides: waiting, and the end."""

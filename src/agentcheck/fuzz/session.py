@@ -105,6 +105,8 @@ class Fuzz:
     def _new(self, run: Run) -> Play:
         if self.kind != "R":
             return ProcessPlay(self.lab, run, self.kind)
+        if self._pair is not None and self._pair.lost:
+            self.fresh()
         self._pair = self._pair or Pair(self.lab)
         return ReducerPlay(self.lab, run, self._pair)
 

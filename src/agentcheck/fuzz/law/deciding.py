@@ -4,7 +4,7 @@ import json
 from typing import Any, cast
 
 from agentcheck.arguments import rewritten
-from agentcheck.fuzz.laws import Said, Tale, law
+from agentcheck.fuzz.laws import Said, Tale, broke, law
 from agentcheck.messages import ToolCall, ToolSpec
 from agentcheck.model import intent_call
 from agentcheck.scenario import Turn
@@ -79,10 +79,8 @@ def _refused(tale: Tale, event: Event, check: str) -> Said:
     if ran is not None:
         return f"{_written(ran)} ran"
     if event.type == "finished":
-        error = event.get("error")
-        return (
-            f"{error['kind']} ended the run after {_written(bad[0])}" if event["status"] == "failed" and error else None
-        )
+        how = broke(tale, event)
+        return f"{how} ended the run after {_written(bad[0])}" if how else None
     known = {(c.name, flaw(tale, r, c)) for r in tale.before(reply, "model_reply") for c in decided(tale, r)}
     again = any((call.name, check) in known for call in bad)  # in the same words as before, which is no silence
     told = told_after(tale.run, reply) if again else Trial(Turn(), tale.run, reply).told

@@ -6,7 +6,7 @@ from itertools import takewhile
 from agentcheck import recall
 from agentcheck.canonical import arguments
 from agentcheck.fuzz.law.deciding import decided, flaw
-from agentcheck.fuzz.laws import Said, Tale, law
+from agentcheck.fuzz.laws import Said, Tale, broke, law
 from agentcheck.fuzz.secrets import held
 from agentcheck.hearsay import heard, names_the_failure, speaks_of_failure, stack_trace
 from agentcheck.marks import size
@@ -43,9 +43,10 @@ def failures_are_told(tale: Tale, asked: Event) -> Said:
 def failures_end_nothing(tale: Tale, ended: Event) -> Said:
     """A failure that goes right through the agent."""
     last = tale.last(ended, "tool_failed", "tool_returned", "model_request", "resumed")
-    if last is None or last.type != "tool_failed" or ended["status"] != "failed" or not ended.get("error"):
+    how = broke(tale, ended)
+    if last is None or last.type != "tool_failed" or how is None:
         return None
-    return f"{last['tool']} failed ({last['kind']}), and that ended the run: {ended['error']['kind']}"
+    return f"{last['tool']} failed ({last['kind']}), and that ended the run: {how}"
 
 
 @law("F09-error-is-compact", "model_request")

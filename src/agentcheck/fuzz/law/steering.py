@@ -1,7 +1,7 @@
 """Factor 8: how a run goes on, and how it ends."""
 
 from agentcheck.ending import done_twice, unclear
-from agentcheck.fuzz.laws import Said, Tale, law
+from agentcheck.fuzz.laws import Said, Tale, broke, law
 from agentcheck.trace import Event, Trace
 
 _MOST: int = 200
@@ -39,8 +39,9 @@ def outage_ends_clearly(tale: Tale, ended: Event) -> Said:
     last = tale.last(ended, "model_reply", "model_failed")
     if last is None or last.type != "model_failed" or ended.get("questions"):
         return None
-    if tale.lab.kind == "R" and ended["status"] == "failed":
-        return f"after the model failed ({last['failure']}) the reducer raised {ended['error']['kind']}"
+    how = broke(tale, ended)
+    if tale.lab.kind == "R" and how:
+        return f"after the model failed ({last['failure']}) the reducer broke: {how}"
     own = [e for e in tale.run.events if e.session == ended.session and e.seq <= ended.seq]
     why = unclear(Trace(events=own), tale.lab.happy())
     return f"after the model failed ({last['failure']}) the run ended as {ended['status']}, and {why}" if why else ""
