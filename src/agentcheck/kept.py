@@ -8,13 +8,13 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Final
 
+from agentcheck import stored
 from agentcheck.finding import HarnessError, Undecided
 from agentcheck.lab import Lab, Run, Stop
 from agentcheck.pauses import crossings, parked
@@ -87,8 +87,16 @@ def _stores(lab: Lab, folder: Path) -> Iterator[Path]:
         runs[f"{nth:02}-before-{what}"] = lab.run(stop=Stop(nth), leave=True)
     for name, run in runs.items():
         if any(run.stores["main"].iterdir()):
-            shutil.copytree(run.stores["main"], folder / name)
-            yield folder / name
+            yield _copied(run.stores["main"], folder / name)
+
+
+def _copied(store: Path, to: Path) -> Path:
+    try:
+        to.mkdir(parents=True)
+        stored.copy(store, to)
+    except stored.Uncopied as held:
+        raise KeepingError(f"a store holds {held}, so it cannot be kept; let the agent put that elsewhere") from None
+    return to
 
 
 def kept(lab: Lab) -> list[Path]:
