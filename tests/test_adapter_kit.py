@@ -108,3 +108,12 @@ def test_what_an_adapter_needs_is_named_with_the_command_that_installs_it() -> N
     for module in ("no_such_package", "no_such_package.inside"):
         with pytest.raises(ImportError, match=rf"{module} is not installed: pip install .pytest-agentcheck.langgraph"):
             needs(module, "langgraph")
+
+
+def test_what_a_user_adds_of_a_tool_leaves_where_its_adapter_found_it(tmp_path: Path) -> None:
+    folder = project(tmp_path)
+    config = load(folder, target="my_agents:careless", human=[], tools={"deploy": {"returns": "queued"}})
+    with Lab(config, rootdir=folder, reports=folder / "reports") as lab:
+        run = lab.run(lab.call("deploy", {"tag": "v2"}))
+        assert (lab.target.binding("deploy").returns, run.reach("tool_returned")["value"]) == ("queued", "queued")
+        assert lab.target.binding("deploy").bind == "deploy"

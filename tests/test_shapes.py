@@ -1,11 +1,14 @@
 """Agents of every shape that people write: what they receive, where their tools live, how they decide."""
 
+import importlib.util
+
 import pytest
 from agents import lab_of, written
 
 from agentcheck.faults import Http, Raises, Reset, TimesOut, ToolFails
 from agentcheck.finding import Untestable
 from agentcheck.scenario import Call, Turn
+from agentcheck.stage.bind import CannotBind, innermost
 from agentcheck.trace import Trace
 
 CLIENT = """
@@ -280,3 +283,15 @@ def run(task): return drive(task, lambda name, arguments: peek(**arguments))
         run = lab.run(faults=ToolFails("peek", how))
         assert run.of("fault_fired")
         assert heard in run.requests()[-1].request.text()
+
+
+def test_an_installed_class_is_not_replaced_for_one_of_its_objects(tmp_path):
+    """All tools of such a package go through its one way to call them: one stub would stand for every tool."""
+    installed = tmp_path / "env" / "site-packages"
+    installed.mkdir(parents=True)
+    (installed / "toolkit.py").write_text("class Tool:\n    def __call__(self, **given): return str(given)\n")
+    spec = importlib.util.spec_from_file_location("toolkit", installed / "toolkit.py")
+    toolkit = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(toolkit)
+    with pytest.raises(CannotBind, match=r"toolkit\.Tool holds no Python function that can be replaced"):
+        innermost(toolkit.Tool())

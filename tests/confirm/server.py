@@ -14,10 +14,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 
-def call(name: str, arguments: Any) -> dict[str, Any]:
-    """A reply that calls a tool, with an id of its own each time; arguments that are text go out as they are."""
+def call(name: str, arguments: Any, id: str = "") -> dict[str, Any]:
+    """A reply that calls a tool, by default with another id each time; arguments that are text go out as they are."""
     text = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    return {"call": {"name": name, "arguments": text}}
+    return {"calls": [{"id": id, "type": "function", "function": {"name": name, "arguments": text}}]}
 
 
 def say(text: str) -> dict[str, Any]:
@@ -38,9 +38,9 @@ class Model:
     def next(self, body: dict[str, Any]) -> dict[str, Any]:
         self.requests.append(body)
         reply = self.replies[min(len(self.requests), len(self.replies)) - 1]
-        if "call" not in reply:
+        if "calls" not in reply:
             return reply
-        return {"calls": [{"id": f"call_{len(self.requests)}", "type": "function", "function": reply["call"]}]}
+        return {"calls": [{**one, "id": one["id"] or f"call_{len(self.requests)}"} for one in reply["calls"]]}
 
     def told(self, nth: int) -> str:
         """The text of a request, from 1."""

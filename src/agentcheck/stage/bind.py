@@ -79,9 +79,14 @@ def _beneath(current: Any) -> Any:
             continue
         if callable(deeper) and not isinstance(deeper, type):
             return deeper
-    if isinstance(current, types.FunctionType):
+    if isinstance(current, types.FunctionType) or not callable(current):
         return None
-    return type(current).__call__ if callable(current) else None
+    return None if _is_shared(type(current).__call__) else type(current).__call__
+
+
+def _is_shared(method: Any) -> bool:
+    """Whether this is an installed package's way to call any of its objects: other tools go through it, too."""
+    return "site-packages" in str(getattr(getattr(method, "__code__", None), "co_filename", ""))
 
 
 def bind(tool: str, target: Any, dispatch: Dispatch) -> Bound:

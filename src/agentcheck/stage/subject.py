@@ -26,7 +26,7 @@ def resolve(spec: Mapping[str, Any]) -> Target:
     parts = {part: load(spec[part]) for part in ("reducer", "run", "host") if spec.get(part)}
     declared = {k: v for k, v in spec.get("declared", {}).items() if k in DECLARED}
     if "tools" in declared:
-        declared["tools"] = {**base.tools, **{n: _binding(b) for n, b in declared["tools"].items()}}
+        declared["tools"] = {**base.tools, **{n: _binding(base, n, b) for n, b in declared["tools"].items()}}
     limits = replace(base.limits, **spec.get("declared", {}).get("limits", {}))
     target = replace(base, **parts, **declared, limits=limits)
     if not target.kinds.strip("W"):
@@ -55,8 +55,9 @@ def _insist_on_parts(target: Target, spec: Mapping[str, Any]) -> None:
         load(function)
 
 
-def _binding(data: Any) -> Any:
-    return ToolBinding(**data) if isinstance(data, dict) else data
+def _binding(base: Target, tool: str, data: Any) -> ToolBinding:
+    """What is declared of a tool, on top of what the target says of it."""
+    return replace(base.binding(tool), **(data if isinstance(data, dict) else {"bind": data}))
 
 
 def _name(spec: Mapping[str, Any]) -> str:
