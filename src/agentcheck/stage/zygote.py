@@ -19,7 +19,7 @@ from typing import Any
 
 from agentcheck import framing
 from agentcheck.adapters.keeper import adopt_orphans, end_descendants, stand_above, waited
-from agentcheck.stage import clock
+from agentcheck.stage import clock, learning
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.link import Link
 from agentcheck.stage.subject import BadTarget, declarations, module_of, resolve, signature, suffix
@@ -28,7 +28,6 @@ from agentcheck.stage.warm import warm_up
 from agentcheck.target import Target
 
 _LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
-_RESTARTED = ("OtelBatch",)  # threads whose owners start them anew in a fork: OpenTelemetry's, by register_at_fork
 guard = Guard()
 _sleeps: list[float] = []
 _at_import: list[dict[str, str]] = []  # what the guard refused while the target was imported
@@ -170,7 +169,8 @@ def _serve(control: socket.socket, target: Target) -> None:
     while True:
         job, fd = framing.receive_with_fd(control)
         if job.get("import"):
-            _import_all(job["import"])
+            learning.import_all(job["import"])
+            _set_apart()
             continue
         pid = _forked(control)
         if pid == 0:
@@ -186,20 +186,10 @@ def _serve(control: socket.socket, target: Target) -> None:
 
 def _forked(control: socket.socket) -> int:
     """Fork; where the target has started threads, which no fork would have, run in this very process instead."""
-    if any(not t.name.startswith(_RESTARTED) for t in threading.enumerate() if t is not threading.main_thread()):
+    if learning.in_the_way():
         framing.send(control, {"pid": os.getpid()})
         return 0
     return os.fork()
-
-
-def _import_all(names: list[str]) -> None:
-    """Import what earlier runs were seen to import, so that later forks need not."""
-    import importlib
-
-    for name in names:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
-    _set_apart()
 
 
 def _perform(job: Mapping[str, Any], fd: int, target: Target) -> None:
