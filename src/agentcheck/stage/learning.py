@@ -7,9 +7,7 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-_RESTARTED: Final = (
-    "OtelBatch",
-)  # threads whose owners start them anew in a fork: OpenTelemetry's, by register_at_fork
+_RESTARTED: Final = ("OtelBatch",)  # threads that their owner, OpenTelemetry, starts anew in a fork
 _MOST_TRIALS: Final = 4
 
 
@@ -29,10 +27,8 @@ def import_all(names: Sequence[str]) -> None:
         _import(left[:at])
         if at == len(left):
             return
-        top = left[at].partition(".")[0]
-        left = [
-            name for name in left[at + 1 :] if name.partition(".")[0] != top or name.count(".") < left[at].count(".")
-        ]
+        package = left[at].partition(".")[0]
+        left = [name for name in left[at + 1 :] if name.partition(".")[0] != package]
 
 
 def _trial(names: Sequence[str]) -> int:
