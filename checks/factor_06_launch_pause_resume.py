@@ -79,8 +79,9 @@ def resume_continues(lab: Lab) -> None:
     "H",
     title="killed at any point and resumed, a run comes to the same end, with each effect once",
     failure="a crash loses work, or does it twice",
-    remedy="save each decision before it is carried out and each result after it; give tools an idempotency key, and "
-    "where there is none say that the outcome is unknown instead of calling again",
+    remedy="save the trigger before the first model request, each decision before it is carried out and each result "
+    "after it; give tools an idempotency key, and where there is none say that the outcome is unknown instead of "
+    "calling again",
     reaches="SIGKILL at each boundary and each write to the store, on two machines, and once more during recovery",
 )
 def crash_loses_nothing(lab: Lab) -> str:

@@ -99,7 +99,7 @@ def test_a_bad_registration_is_one_sentence(tmp_path: Path, adapter: str, senten
 def test_without_its_adapter_the_object_is_nothing_that_can_be_run(tmp_path: Path) -> None:
     folder = project(tmp_path)
     shutil.rmtree(folder / "tinyagents-1.0.dist-info")
-    with pytest.raises(HarnessError, match="my_agents:agent is Agent, which cannot be run"):
+    with pytest.raises(HarnessError, match=r"my_agents:agent is an Agent, which cannot be run.*an adapter"):
         lab_of(folder, "my_agents:agent")
 
 

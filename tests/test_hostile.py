@@ -49,7 +49,7 @@ def left_over(folder: Path) -> list[str]:
         ("classy:Agent", "as in agent = Agent(…), and name its method, as in classy:agent.ask"),
         ("classy:Agent.ask", "is a method, which cannot be run alone: make an object, as in agent = Agent(…)"),
         ("my_agent:walk", "my_agent has no 'walk'; it has "),
-        ("my_agent:TOOLS", "is list, which cannot be run; name a function"),
+        ("my_agent:TOOLS", "is a list, which cannot be run; name a function"),
         ("broken:run", "importing it raised ZeroDivisionError: division by zero (at broken.py:1)"),
         ("needy:run", "install 'no_such_package'"),
         ("leaver:run", "with exit status 3"),

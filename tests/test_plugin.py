@@ -186,3 +186,13 @@ def test_without_the_option_pytest_loads_one_small_module_of_ours(tmp_path: Path
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PATH": ""}
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert done.stdout.splitlines()[-1] == "['_agentcheck_plugin']", done.stderr
+
+
+def test_traces_of_earlier_sessions_are_gone_and_nothing_else(project: Project) -> None:
+    session = project(ALL)
+    traces = session.path / "reports" / "my_agent" / "traces"
+    traces.mkdir(parents=True)
+    for name in ("C001.jsonl", "gw0H012.jsonl", "mine.jsonl", "notes.txt"):
+        (traces / name).write_text("")
+    session.runpytest_subprocess("--agentcheck-only")
+    assert sorted(path.name for path in traces.iterdir()) == ["mine.jsonl", "notes.txt"]

@@ -25,7 +25,9 @@ class Agent:
     after_step: Callable[[list[Any]], None] = lambda messages: None  # hears of the messages after each step
 
     def start(self, task: str) -> list[Any]:
-        return self.go_on([{"role": "system", "content": self.instructions}, {"role": "user", "content": task}], {})
+        messages = [{"role": "system", "content": self.instructions}, {"role": "user", "content": task}]
+        self.after_step(messages)
+        return self.go_on(messages, {})
 
     def go_on(self, messages: list[Any], answers: Mapping[str, bool]) -> list[Any]:
         """Go on from these messages: until the model has no more calls, or one waits for an answer."""

@@ -67,6 +67,9 @@ def adapted(
             without that, a missing ability is no failure but undecided.
         declared: what else a `Target` takes.
     """
+    unknown = sorted({*can, *(cites or {})} - set(Ability))
+    if unknown:
+        raise ValueError(f"no ability is called {unknown[0]!r}; the abilities are {', '.join(Ability)}")
     sentences = {str(ability): sentence for ability, sentence in (cites or {}).items()}
     has = {str(ability): able for ability, able in can.items()} | dict(declared.pop("has", {}))
     return Target(has=has, cites=sentences, framework=versions(adapter), **declared)

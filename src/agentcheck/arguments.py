@@ -56,12 +56,12 @@ class Schema:
         found = self._distinct(example(self.whole), example(self.whole, required_only=False))
         return found or self.any(_SEARCHED)[:1]
 
-    def telling(self, good: Arguments, variants: int = 4) -> list[Arguments]:
+    def telling(self, good: Arguments) -> list[Arguments]:
         """The good arguments with values that show a cast, a changed case, lost quotes, a dropped zero."""
         fitting = {name: [v for v in _TELLING if self._may_tell(name, v)] for name in self.properties}
         changed = [
             {**good, **{name: values[n % len(values)] for name, values in fitting.items() if values}}
-            for n in range(variants)
+            for n in range(len(_TEXTS))
         ]
         return self._distinct(*changed)
 

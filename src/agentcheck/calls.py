@@ -39,7 +39,7 @@ def _accepted(lab: Lab, tool: str) -> list[Arguments]:
     if not schema.usable:
         return [{}]
     at_stake = tool in (lab.target.high_stakes or ())
-    told = schema.telling(good_arguments(lab, tool, schema), variants=3 if at_stake else 4)
+    told = schema.telling(good_arguments(lab, tool, schema))
     known = {json.dumps(a, sort_keys=True): a for a in [*schema.plain(), *told]}
     drawn = {json.dumps(a, sort_keys=True): a for a in schema.any(_DRAWN)}
     fresh = [a for text, a in drawn.items() if text not in known]

@@ -124,7 +124,8 @@ class Lab(Offers):
         return {"name": self.target.name, "kind": self.kinds, "framework": framework or None, "assumptions": notes}
 
     def _assumed(self) -> Iterator[str]:
-        if self.scenario.trigger is None and "C" in self.kinds and self.described["parameters"]:
+        takes_one = "H" in self.kinds or ("C" in self.kinds and self.described["parameters"])
+        if self.scenario.trigger is None and takes_one:
             yield f"no scenario gives a trigger, so the task was: {DEFAULT_TASK}"
 
     def _unused(self) -> Iterator[str]:

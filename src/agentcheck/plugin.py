@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Generator, Iterator
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 UNDECIDED: Final = 12  # the exit status of a session whose checks decided nothing
 _FACTS: Final = "agentcheck"  # the name under which a worker hands over what its lab knows
+_TRACE: Final = re.compile(r"(gw\d+)?[RCHW]\d+\.jsonl")
 _GREEN: Final = (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED)
 
 
@@ -64,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         judging = prepare(config, pasted=pasted, factory=lambda judging: progress.shown(make_lab(judging), config))
         if not config.option.collectonly:
             _make_writable(judging)
+            _drop_traces(judging)
     except (ConfigError, UnknownCheck, ExpectedError, HarnessError) as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[JUDGING] = judging
@@ -103,6 +106,14 @@ def _make_writable(judging: Judging) -> None:
             f"the report cannot be written to {judging.reports}: {error.strerror}; "
             "name a folder that can be written with --agentcheck-report=DIR"
         ) from None
+
+
+def _drop_traces(judging: Judging) -> None:
+    """Remove the traces of earlier sessions, which would lie beside those of this one under the same names."""
+    if not judging.worker:
+        for trace in (judging.reports / "traces").glob("*.jsonl"):
+            if _TRACE.fullmatch(trace.name):
+                trace.unlink(missing_ok=True)
 
 
 def _is_worker(config: pytest.Config) -> bool:

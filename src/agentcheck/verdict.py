@@ -65,7 +65,7 @@ def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
         found = check.judge(lab)
     except AssertionError as failed:
         message, detail = said(failed)
-        return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail=detail)
+        return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail="" if message else detail)
     except Undecided as undecided:
         if undecided.trace is not None:
             lab.cited.trace = undecided.trace

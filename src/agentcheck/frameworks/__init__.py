@@ -58,6 +58,6 @@ def _accepts(adapter: Adapter, agent: Any) -> bool:
         return bool(adapter.accepts(agent))
     except Exception as error:
         raise BadAdapter(
-            f"the adapter {adapter.name!r} raised {type(error).__name__} when it was asked whether it drives a "
+            f"the adapter {adapter.name!r} raised {type(error).__name__} when it was asked whether it drives this: "
             f"{type(agent).__name__}: {error}; its `accepts` must answer for any object"
         ) from None

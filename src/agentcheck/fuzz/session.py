@@ -1,5 +1,6 @@
 """A fuzz session: stories drawn, played and judged, and what was found shrunk to the shortest one."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
@@ -27,6 +28,7 @@ from agentcheck.plan import Plan, Run
 STEPS: Final = {"R": 25, "C": 15, "H": 15}  # moves of one story
 MOST_FINDINGS: Final = 20
 ROUND: Final = 10  # stories that are drawn anew; after so many, Hypothesis draws five changed copies of each
+SHRINK_SECONDS: Final = 60.0  # in which a story is made shorter, each way
 SHRINKS: Final = 100  # stories that Hypothesis plays to shrink one; the rest is done by its moves, in fewer
 _ROUNDS: Final = 2**32  # of one seed
 
@@ -194,7 +196,11 @@ class Fuzz:
         return Failure(self.kind, last.check, last.message, shorter)
 
     def _shortened(self, moves: Moves, check: str) -> Moves:
+        until = time.monotonic() + SHRINK_SECONDS
+
         def breaks(fewer: Moves) -> Moves | None:
+            if time.monotonic() > until:
+                return None
             broken, made = self._again(fewer)
             return made if broken is not None and broken.check == check else None
 
@@ -211,6 +217,7 @@ class Watching:
     def __init__(self, fuzz: Fuzz):
         self.fuzz = fuzz
         self.examples = self._shrinks = 0
+        self._until = math.inf  # when to be content with the shortest story so far
         self.shortest: dict[str, tuple[Moves, Break]] = {}  # check → the shortest story that breaks its law
         self._judge: Judge | None = None
         self._bites: list[set[str]] = []  # the laws that had something to bite on, after each move
@@ -219,7 +226,7 @@ class Watching:
     def started(self) -> Play:
         """Raises Enough."""
         self._shrinks += bool(self.shortest)
-        if self._shrinks > SHRINKS:
+        if self._shrinks > SHRINKS or time.monotonic() > self._until:
             raise Enough
         if not self.shortest:
             self.examples += 1
@@ -242,8 +249,11 @@ class Watching:
 
     def _note(self, moves: Moves, broken: Break) -> None:
         known = self.shortest.get(broken.check)
+        if not self.shortest:
+            self._until = time.monotonic() + SHRINK_SECONDS
         if known is None or _length(moves) <= _length(known[0]):
             self.shortest[broken.check] = moves, broken
+            self.fuzz.told(f"{broken.check} is broken, by a story of {len(moves)} moves so far")
 
     def ended(self, play: Play) -> None:
         self._count(play)

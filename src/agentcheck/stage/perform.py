@@ -24,7 +24,7 @@ from agentcheck.stage.flight import Tools, flight
 from agentcheck.stage.guard import Guard
 from agentcheck.stage.intercept import intercepted
 from agentcheck.stage.link import Link, running, session
-from agentcheck.stage.receiving import call_run
+from agentcheck.stage.receiving import TASK, call_run
 from agentcheck.stage.tools import Toolbox, answer_input, plain
 from agentcheck.stage.turns import REPLY, REQUEST
 from agentcheck.target import Target
@@ -145,7 +145,7 @@ class Performance:
     def _trigger(self, one: Mapping[str, Any]) -> Any:
         """What starts the session; an envelope is opened by the function of its channel."""
         if not one.get("envelope"):
-            return one["trigger"]
+            return TASK if one["trigger"] is None and self.job["kind"] == "H" else one["trigger"]
         found = opened(one["envelope"])
         if found.error is not None:
             self.link.ask("probe", name="unopened", value=failure(found.error)["error"])

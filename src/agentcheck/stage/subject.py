@@ -133,10 +133,11 @@ def as_target(found: Any, reference: str) -> Target:
         )
     if callable(found):
         return Target(run=found)
-    kind = "a module" if inspect.ismodule(found) else f"{type(found).__name__}"
+    kind = "a module" if inspect.ismodule(found) else _a(type(found).__name__)
     raise BadTarget(
         f"{reference} is {kind}, which cannot be run; name a function `run(task)`, "
-        "an object with `launch` and `resume`, or one with `start` and `reduce`"
+        "an object with `launch` and `resume`, one with `start` and `reduce`, "
+        "or an agent of a framework that has an adapter (docs/adapters.md)"
     )
 
 
@@ -156,7 +157,16 @@ def _of_a_framework(found: Any, reference: str) -> Target | None:
         raise BadTarget(f"{reference}: {error}") from None
     except Exception as error:
         raise BadTarget(f"{reference}: the adapter for {adapter.name} raised {_said(error)}") from None
+    if not isinstance(made, Target):
+        raise BadTarget(
+            f"{reference}: the adapter for {adapter.name} made {_a(type(made).__name__)} of it; "
+            "its `target` must return the Target that `agentcheck.adapter.adapted` makes"
+        )
     return replace(made, home=reference.partition(":")[0])
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _lacks_self(found: Any) -> bool:
