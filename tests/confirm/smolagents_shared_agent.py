@@ -1,4 +1,4 @@
-"""F12-instances-hold-no-state, F03-sessions-do-not-leak: of two runs of one agent at the same time, the second wipes the first one's memory.
+"""F12-instances-hold-no-state, F03-sessions-do-not-leak: two runs of one agent at the same time share its memory.
 
 smolagents' own examples make an agent for each request; a fresh one for each run is not concerned.
 """
