@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: score test lint types unit kill-matrix frameworks confirm docs bench record clean
+.PHONY: score test lint types unit kill-matrix frameworks adapters confirm docs bench record clean
 
 score: .venv/examples  ## score the two reference agents
 	$(BIN)/python tools/score.py
@@ -24,6 +24,9 @@ kill-matrix: .venv/dev  ## every twin against every check; writes reports/kill-m
 
 frameworks: .venv/dev  ## every framework's agents, each in its own environment; writes reports/frameworks
 	$(BIN)/python -m tools.frameworks
+
+adapters: .venv/dev  ## the tests of three adapters in their environments, which CI runs; the others: tools.frameworks --test
+	$(BIN)/python -m tools.frameworks --test langgraph openai-agents pydantic-ai
 
 confirm: .venv/dev  ## what their scorecards say, shown by scripts without agentcheck
 	$(BIN)/python -m tools.frameworks --confirm

@@ -4,6 +4,7 @@ python -m tools.frameworks                  all of them
 python -m tools.frameworks langgraph        the agents of one; the table keeps what is known of the others
 python -m tools.frameworks --setup          the environments only
 python -m tools.frameworks --confirm        the scripts that show by themselves what the scorecards say
+python -m tools.frameworks --test           the tests of the adapters, and the examples of docs/frameworks.md
 
 Writes reports/frameworks/<framework>-<variant>/ and reports/frameworks/README.md. Every MUST that fails has to be
 confirmed by a script of tests/confirm/ that uses no agentcheck, and names the check in its first line.
@@ -38,11 +39,13 @@ def main() -> int:
         python = environment(name)
         if options.setup:
             continue
-        if options.confirm:
+        if options.test:
+            complaints += tested(name, python)
+        elif options.confirm:
             complaints += confirmed(name, python)
         else:
             complaints += [c for agent in agents(name) for c in scored(name, agent, python)]
-    if not options.setup and not options.confirm:
+    if not (options.setup or options.confirm or options.test):
         REPORTS.joinpath("README.md").write_text(table(REPORTS), encoding="utf-8")
     print("\n".join(complaints))
     return int(bool(complaints))
@@ -53,6 +56,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="FRAMEWORK", help="named as its lock file")
     parser.add_argument("--setup", action="store_true", help="make the environments, and score nothing")
     parser.add_argument("--confirm", action="store_true", help="run the scripts that confirm the violations")
+    parser.add_argument("--test", action="store_true", help="run the tests of the adapters")
     return parser.parse_args()
 
 
@@ -153,6 +157,13 @@ def confirmed(name: str, python: Path) -> list[str]:
         print(f"{script.name}: {said}", flush=True)
         complaints += [] if code == 0 else [f"{script.name} does not confirm what it is for (status {code}): {said}"]
     return complaints
+
+
+def tested(name: str, python: Path) -> list[str]:
+    """Run the tests of a framework's adapter, and the examples of the page on frameworks."""
+    tests = [ROOT / "tests" / f"test_framework_{part}.py" for part in (name.replace("-", "_"), "page")]
+    done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=ROOT, check=False)
+    return [] if done.returncode == 0 else [f"the tests of {name} ended with status {done.returncode}"]
 
 
 def _said(command: Sequence[str | Path]) -> tuple[str, int]:
