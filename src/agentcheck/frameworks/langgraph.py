@@ -47,6 +47,8 @@ class LangGraph:
         reviewed = _reviewed(agent)
         asking = [name for name, tool in tools.items() if _interrupts(tool)]
         human = [*asking, *(name for name, allowed in reviewed.items() if allowed == ["respond"])]
+        gated = [name for name, allowed in reviewed.items() if "approve" in allowed]
+        said = {**({"human": human} if human else {}), **({"high_stakes": gated} if gated else {})}
         part = {"host": Graph(agent, durability)} if lasting else {"run": _invoking(agent)}
         return adapted(
             self,
@@ -54,14 +56,14 @@ class LangGraph:
                 Ability.SNAPSHOT: lasting,
                 Ability.RESUME: lasting,
                 Ability.STEP: lasting,
-                Ability.APPROVALS: lasting and any("approve" in allowed for allowed in reviewed.values()),
+                Ability.APPROVALS: lasting and bool(gated),
                 **({Ability.CONTACT: lasting} if human else {}),  # else nobody has set it up
                 Ability.FAULTS: True,
                 Ability.BOUNDS: _is_bounded(agent),
             },
             cites=missing,
             tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},
-            **{**({"human": human} if human else {}), **part, **declared},
+            **{**said, **part, **declared},
         )
 
 

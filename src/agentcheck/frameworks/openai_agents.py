@@ -48,13 +48,14 @@ class OpenAIAgents:
         tools = _tools(agent)
         gated = [name for name, tool in tools.items() if getattr(tool, "needs_approval", False)]
         asking = [name for name in human or () if name in gated]
+        approved = [name for name in gated if name not in asking]
         return adapted(
             self,
             can={
                 Ability.SNAPSHOT: True,
                 Ability.RESUME: True,
                 Ability.STEP: bool(gated),
-                Ability.APPROVALS: bool(set(gated) - set(asking)),
+                Ability.APPROVALS: bool(approved),
                 **({Ability.CONTACT: True} if asking else {}),
                 Ability.FAULTS: True,
                 Ability.BOUNDS: (options or {}).get("max_turns", 10) is not None,  # 10 is the SDK's own
@@ -62,7 +63,7 @@ class OpenAIAgents:
             host=Runs(agent, asking, durability, options or {}),
             tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},
             human=human,
-            **declared,
+            **{**({"high_stakes": approved} if approved else {}), **declared},
         )
 
 

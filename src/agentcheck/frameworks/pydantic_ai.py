@@ -49,13 +49,14 @@ class PydanticAI:
         """
         tools = _tools(agent)
         asking = [name for name in human or () if name in tools]
+        approved = [name for name, tool in tools.items() if tool.requires_approval]
         return adapted(
             self,
             can={
                 Ability.SNAPSHOT: True,
                 Ability.RESUME: True,
                 Ability.STEP: True,
-                Ability.APPROVALS: any(tool.requires_approval for tool in tools.values()),
+                Ability.APPROVALS: bool(approved),
                 **({Ability.CONTACT: True} if asking else {}),
                 Ability.FAULTS: True,
                 Ability.BOUNDS: _is_bounded(options or {}),
@@ -63,7 +64,7 @@ class PydanticAI:
             host=Runs(agent, durability, options or {}),
             tools={n: ToolBinding(bind=t.function, allow=n in asking or _defers(t.function)) for n, t in tools.items()},
             human=human,
-            **declared,
+            **{**({"high_stakes": approved} if approved else {}), **declared},
         )
 
 
