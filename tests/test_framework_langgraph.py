@@ -16,10 +16,6 @@ from agentcheck.adapter import Ability
 from agentcheck.frameworks import adapter_for
 from agentcheck.frameworks.langgraph import adapter
 from agentcheck.reducer import Denied, Finished, HumanAnswered, Paused, Text
-from agentcheck.testing import adapter_conformance
-
-TestHardened = adapter_conformance("agentcheck.fixtures.frameworks.langgraph_hardened:target")
-TestAsItComes = adapter_conformance("agentcheck.fixtures.frameworks.langgraph_as_it_comes:target")
 
 
 def asks(state: MessagesState) -> dict[str, Any]:

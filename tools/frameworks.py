@@ -161,7 +161,7 @@ def confirmed(name: str, python: Path) -> list[str]:
 
 def tested(name: str, python: Path) -> list[str]:
     """Run the tests of a framework's adapter, and the examples of the page on frameworks."""
-    tests = [ROOT / "tests" / f"test_framework_{part}.py" for part in (name.replace("-", "_"), "page")]
+    tests = [ROOT / "tests" / f"test_framework_{part}.py" for part in (name.replace("-", "_"), "page", "conformance")]
     done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests], cwd=ROOT, check=False)
     return [] if done.returncode == 0 else [f"the tests of {name} ended with status {done.returncode}"]
 

@@ -50,7 +50,7 @@ class AutoGen:
             self,
             can={
                 **({Ability.SNAPSHOT: True, Ability.RESUME: True} if keeps else {}),
-                Ability.STEP: bool(_stoppable(agent)) if team else keeps,
+                Ability.STEP: bool(team and _stoppable(agent)),  # an agent runs a tool as soon as it is chosen
                 Ability.APPROVALS: False,
                 Ability.FAULTS: True,
                 Ability.BOUNDS: not team or bool(agent._termination_condition or agent._max_turns),

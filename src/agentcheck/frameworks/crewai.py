@@ -46,6 +46,7 @@ class CrewAI:
                 Ability.SNAPSHOT: lasting,
                 Ability.RESUME: lasting,
                 Ability.STEP: False,
+                Ability.APPROVALS: False,  # a hook may ask, and knows no pause
                 Ability.FAULTS: True,
                 **({} if _is_flow(agent) else {Ability.BOUNDS: True}),
             },

@@ -39,6 +39,7 @@ class Smolagents:
             can={
                 Ability.SNAPSHOT: False,
                 Ability.RESUME: False,
+                Ability.STEP: False,
                 Ability.APPROVALS: False,
                 Ability.FAULTS: True,
                 Ability.BOUNDS: True,
