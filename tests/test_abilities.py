@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 
 from agentcheck import catalog
+from agentcheck.abilities import excuse
 from agentcheck.config import load
 from agentcheck.finding import Outcome
 from agentcheck.lab import Lab
+from agentcheck.target import Target
 
 LOOP = "agentcheck.fixtures.deploybot_loop:target"
 
@@ -52,3 +54,11 @@ def test_an_agent_that_declares_no_humans_lacks_none(tmp_path: Path) -> None:
     """What it does counts: this one asks at a terminal all the same."""
     _, message = judged(tmp_path, "F07-human-is-a-tool", has={"contact": False}, human=[])
     assert "cannot do that" not in message
+
+
+def test_who_keeps_no_state_is_not_blamed_for_an_answer_that_was_taken_twice() -> None:
+    check = next(one for one in catalog.load_all() if one.id == "F06-resume-is-consumed-once")
+    other = next(one for one in catalog.load_all() if one.id == "F06-crash-loses-nothing")
+    hands_out, keeps = Target(has={"store": False}), Target(has={"store": True})
+    assert "hands its state out as data" in str(excuse(hands_out, check))
+    assert excuse(hands_out, other) is excuse(keeps, check) is excuse(Target(), check) is None

@@ -27,6 +27,7 @@ _HANG_ON: Final[Mapping[str, Ability]] = {  # checks of other factors that need 
     "F08-run-can-be-interrupted": Ability.RESUME,
     "F11-duplicate-delivery-is-once": Ability.SNAPSHOT,
 }
+_CONSUMED: Final = "F06-resume-is-consumed-once"
 _OF_FACTORS: Final = {5: Ability.SNAPSHOT, 6: Ability.RESUME}
 
 
@@ -38,6 +39,13 @@ def insist(lab: "Lab", check: Check) -> None:
     if check.id != ROOTS[ability]:
         raise Untestable(f"follows from {ROOTS[ability]}")
     raise AssertionError(lab.target.cites.get(ability) or f"declared: it cannot do that (has = {{{ability} = false}})")
+
+
+def excuse(target: Target, check: Check) -> str | None:
+    """Why a failure of this check is nobody's that could be seen; None where there is no such reason."""
+    if check.id != _CONSUMED or target.has.get(Ability.STORE) is not False:
+        return None
+    return "the framework hands its state out as data and keeps none: who takes an answer once is up to what keeps it"
 
 
 def _lacks(target: Target, ability: Ability) -> bool:

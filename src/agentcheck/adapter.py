@@ -31,6 +31,7 @@ class Ability(StrEnum):
 
     SNAPSHOT = "snapshot"  # a run's state is kept in its store, outside the process
     RESUME = "resume"  # a fresh process goes on with a run from its store
+    STORE = "store"  # the framework keeps the state by itself, rather than handing it out as data
     STEP = "step"  # a run can stop between the choice of a tool and its run
     APPROVALS = "approvals"  # a tool can be made to wait for a human's yes
     CONTACT = "contact"  # the model can ask a human by a tool, and the run waits for the answer

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from agentcheck.abilities import insist
+from agentcheck.abilities import excuse, insist
 from agentcheck.check import KINDS, Check
 from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
 from agentcheck.messages import ToolCall
@@ -64,6 +64,9 @@ def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
         insist(lab, check)
         found = check.judge(lab)
     except AssertionError as failed:
+        excused = excuse(lab.target, check)
+        if excused:
+            return _finding(lab, check, kind, Outcome.UNTESTABLE, excused, mend=MENDS["H"])
         message, detail = said(failed)
         return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail="" if message else detail)
     except Undecided as undecided:

@@ -1,4 +1,4 @@
-"""F12-instances-hold-no-state: two runs of one `AssistantAgent` at the same time read each other's messages.
+"""F12-instances-hold-no-state, F03-sessions-do-not-leak: two runs of one agent at once read each other.
 
 Its documentation says that an agent must not be shared; a fresh one for each run is not concerned.
 """

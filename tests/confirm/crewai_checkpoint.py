@@ -1,4 +1,5 @@
-"""F05-state-is-single, F06-resume-continues, F06-crash-loses-nothing: no checkpoint of CrewAI holds what a task did.
+"""F05-state-is-single, F06-resume-continues, F06-crash-loses-nothing, F08-run-can-be-interrupted: what a task did is in
+no checkpoint of CrewAI.
 
 A crew with a checkpoint at every event is killed in its second tool, and its newest checkpoint is taken up again.
 """

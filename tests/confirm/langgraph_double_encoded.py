@@ -1,4 +1,4 @@
-"""F01-invalid-arguments-are-refused: arguments that are JSON inside a JSON text are dropped, and the model not told."""
+"""F01-invalid-arguments-are-refused: JSON inside a JSON text makes `AIMessage` raise; the model is not told."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""F09-hang-times-out: a tool that hangs holds up a run of `create_agent`; nothing ends it within 40 seconds."""
+"""F09-hang-times-out: a sync tool that hangs holds up `invoke`; nothing ends it within 40 seconds."""
 
 import sys
 import threading

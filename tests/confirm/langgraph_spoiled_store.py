@@ -1,4 +1,4 @@
-"""F06-corrupt-snapshot-is-refused: a missing table of checkpoints is made anew, and the open question is gone."""
+"""F06-corrupt-snapshot-is-refused: a missing table is made anew without an error; then no question is open."""
 
 import sqlite3
 import sys

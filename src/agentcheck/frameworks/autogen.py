@@ -51,6 +51,7 @@ class AutoGen:
             can={
                 **({Ability.SNAPSHOT: True, Ability.RESUME: True} if keeps else {}),
                 Ability.STEP: bool(team and _stoppable(agent)),  # an agent runs a tool as soon as it is chosen
+                Ability.STORE: False,
                 Ability.APPROVALS: False,
                 Ability.FAULTS: True,
                 Ability.BOUNDS: not team or bool(agent._termination_condition or agent._max_turns),
@@ -102,8 +103,7 @@ class Chat:
         state = await agent.save_state()
         asked = _question(agent, state)
         if asked is None:
-            over = _over(agent, state)
-            return Finished(over) if over is not None else await self._go_on(agent, store, None)
+            return await self._go_on(agent, store, None)
         answer = next((a.answer for a in answers if a.id == asked.id), None)
         return Paused((asked,)) if answer is None else await self._go_on(agent, store, _reply(agent, state, answer))
 
@@ -127,7 +127,7 @@ class Chat:
         state = await agent.save_state()
         _keep(store, state)
         asked = _question(agent, state)
-        if team and self._stops != stops and not asked and _over(agent, state) is None:
+        if team and self._stops != stops and not asked and not _over(agent, state):
             return Paused()
         return Paused((asked,)) if asked else Finished(_said(last))
 
@@ -215,14 +215,10 @@ def _thread(team: Any, state: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(state["agent_states"][team._group_chat_manager_name].get("message_thread", ()))
 
 
-def _over(agent: Any, state: Mapping[str, Any]) -> str | None:
-    """What a run that is over said last; None where it is not: a team that was stopped at a tool goes on."""
-    if _is_team(agent):
-        thread = _thread(agent, state)
-        return str(thread[-1]["content"]) if thread and thread[-1]["type"] in _LAST_WORDS else None
-    messages = _context(state)
-    ended = bool(messages) and messages[-1]["type"] == "AssistantMessage" and isinstance(messages[-1]["content"], str)
-    return str(messages[-1]["content"]) if ended else None
+def _over(team: Any, state: Mapping[str, Any]) -> bool:
+    """Whether a team is over; one that was stopped at a tool goes on."""
+    thread = _thread(team, state)
+    return bool(thread) and thread[-1]["type"] in _LAST_WORDS
 
 
 def _reply(agent: Any, state: Mapping[str, Any], answer: Answer) -> Any:

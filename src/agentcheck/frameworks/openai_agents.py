@@ -54,6 +54,7 @@ class OpenAIAgents:
             can={
                 Ability.SNAPSHOT: True,
                 Ability.RESUME: True,
+                Ability.STORE: False,
                 Ability.STEP: bool(gated),
                 Ability.APPROVALS: bool(approved),
                 **({Ability.CONTACT: True} if asking else {}),

@@ -55,6 +55,7 @@ class PydanticAI:
             can={
                 Ability.SNAPSHOT: True,
                 Ability.RESUME: True,
+                Ability.STORE: False,
                 Ability.STEP: True,
                 Ability.APPROVALS: bool(approved),
                 **({Ability.CONTACT: True} if asking else {}),
