@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from agentcheck.adapter import Ability, needs
+from agentcheck.adapter import Ability, does_nothing_but, needs
 from agentcheck.config import load
 from agentcheck.finding import HarnessError
 from agentcheck.lab import Lab
@@ -108,6 +108,33 @@ def test_what_an_adapter_needs_is_named_with_the_command_that_installs_it() -> N
     for module in ("no_such_package", "no_such_package.inside"):
         with pytest.raises(ImportError, match=rf"{module} is not installed: pip install .pytest-agentcheck.langgraph"):
             needs(module, "langgraph")
+
+
+def interrupt(question):
+    raise NotImplementedError
+
+
+def asks_only(question):
+    """Ask."""
+    return {"said": str(interrupt({"question": question}))}
+
+
+def asks_and_acts(question):
+    if interrupt(question) == "yes":
+        shutil.rmtree("everything")
+
+
+def acts_by_import():
+    import antigravity
+
+    return interrupt(antigravity)
+
+
+def test_a_body_that_only_asks_is_told_from_one_that_acts_too() -> None:
+    assert does_nothing_but(asks_only, "interrupt")
+    assert not does_nothing_but(asks_only, "another")
+    for acting in (asks_and_acts, acts_by_import, print, eval("lambda: interrupt(1)")):
+        assert not does_nothing_but(acting, "interrupt")
 
 
 def test_what_a_user_adds_of_a_tool_leaves_where_its_adapter_found_it(tmp_path: Path) -> None:

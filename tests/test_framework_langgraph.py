@@ -13,9 +13,31 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import interrupt
 
 from agentcheck.adapter import Ability
+from agentcheck.catalog import load_all
+from agentcheck.config import load
+from agentcheck.finding import Outcome
 from agentcheck.frameworks import adapter_for
 from agentcheck.frameworks.langgraph import adapter
+from agentcheck.lab import Lab
 from agentcheck.reducer import Denied, Finished, HumanAnswered, Paused, Text
+
+MIXED = """
+import sqlite3
+from pathlib import Path
+from langchain.agents import create_agent
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.types import interrupt
+
+def deploy(tag: str) -> str:
+    'Deploy a tag.'
+    if interrupt({"question": "Deploy?"}) == "yes":
+        Path(MARK).touch()
+    return "deployed"
+
+saver = SqliteSaver(sqlite3.connect(":memory:", check_same_thread=False))
+agent = create_agent("openai:gpt-4.1-mini", [deploy], checkpointer=saver)
+"""
+JOB = {"trigger": "Deploy v1.", "model": [{"call": "deploy", "arguments": {"tag": "v1"}}, {"finish": "Done."}]}
 
 
 def asks(state: MessagesState) -> dict[str, Any]:
@@ -61,6 +83,18 @@ def test_what_keeps_nothing_is_a_function_with_a_citation(saver: Any, cited: str
     assert target.kinds == "C"
     assert target.has[Ability.RESUME] is False
     assert cited in target.cites[Ability.RESUME]
+
+
+def test_a_tool_that_asks_and_acts_in_one_body_is_never_run(tmp_path: Path) -> None:
+    """Its stub would ask nobody, and the body itself would act: neither may happen."""
+    (tmp_path / "my_agent.py").write_text(MIXED.replace("MARK", repr(str(tmp_path / "acted"))))
+    config = load(tmp_path, target="my_agent:agent", high_stakes=["deploy"], scenario=JOB)
+    with Lab(config, rootdir=tmp_path, reports=tmp_path / "reports") as lab:
+        assert lab.target.human is None
+        found = lab.judge(next(c for c in load_all() if c.id == "F07-approval-gates-effect"))
+    assert found.outcome is Outcome.UNTESTABLE
+    assert "its body asks a human by `interrupt` and acts, too" in found.message
+    assert not (tmp_path / "acted").exists()
 
 
 def test_it_is_found_by_the_type_of_the_object() -> None:

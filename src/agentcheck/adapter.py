@@ -14,16 +14,24 @@ under the entry-point group `agentcheck.adapters`, as an object with these membe
 `docs/adapters.md` has a whole one; `agentcheck.testing.adapter_conformance` tests it.
 """
 
+import ast
+import inspect
 import json
+import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
-from typing import Any, Protocol, runtime_checkable
+from pathlib import Path
+from typing import Any, Final, Protocol, runtime_checkable
 
+from agentcheck.reducer import Answer, Denied, Text
 from agentcheck.target import Target
 
-GROUP = "agentcheck.adapters"
+GROUP: Final = "agentcheck.adapters"
+_WORDING: Final = ("str", "repr", "dict", "list", "format")
+_DOING: Final = (ast.Import, ast.ImportFrom, ast.With, ast.AsyncWith, ast.Delete, ast.Global, ast.Nonlocal)
 
 
 class Ability(StrEnum):
@@ -95,6 +103,39 @@ def needs(module: str, extra: str) -> None:
         found = None
     if found is None:
         raise ImportError(f'{module} is not installed: pip install "pytest-agentcheck[{extra}]"')
+
+
+def does_nothing_but(function: Any, *names: str) -> bool:
+    """Whether a function's body calls nothing but these, and what only words a value: then it may run as it is."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(inspect.unwrap(function)))).body[0]
+    except (OSError, SyntaxError, TypeError, IndexError):
+        return False
+    if not isinstance(tree, ast.FunctionDef | ast.AsyncFunctionDef):
+        return False
+    inside = [node for statement in tree.body for node in ast.walk(statement)]
+    called = [ast.unparse(node.func).rpartition(".")[2] for node in inside if isinstance(node, ast.Call)]
+    return not any(isinstance(node, _DOING) for node in inside) and set(called) <= {*names, *_WORDING}
+
+
+def spoken(answer: Answer) -> str:
+    """A human's answer as words, for frameworks that take nothing else."""
+    match answer:
+        case Text(text):
+            return text
+        case Denied(reason):
+            return f"no: {reason}" if reason else "no"
+    return "yes"
+
+
+def write_whole(file: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old content or the new one, and no half of either."""
+    fresh = file.with_name(f"{file.name}.new")
+    with fresh.open("wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    fresh.replace(file)
 
 
 def as_text(trigger: Any) -> str:

@@ -33,7 +33,8 @@ class ToolBinding:
     that carries the idempotency key; `returns` the value to give where neither scenario nor
     annotation says; `allow` lets the real function run. `repeatable` says whether it may run again
     when nobody knows how the first time ended (it only reads, or doing it twice is doing it
-    once); None: not said. A tool with a `key` always may.
+    once); None: not said. A tool with a `key` always may. `mixed` is why no stub may stand in for the
+    tool's body, where an adapter sees that: what must run and what must not are both in it.
     """
 
     bind: str | Callable[..., Any] | None = None
@@ -42,6 +43,7 @@ class ToolBinding:
     returns: Any = None
     allow: bool = False
     repeatable: bool | None = None
+    mixed: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ over is read from that state alone.
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from agentcheck.adapter import Ability, adapted, as_text
+from agentcheck.adapter import Ability, adapted, as_text, spoken, write_whole
 from agentcheck.messages import ToolCall
-from agentcheck.reducer import Answer, Denied, Finished, HumanAnswered, Paused, Question, Text
+from agentcheck.reducer import Answer, Finished, HumanAnswered, Paused, Question
 from agentcheck.target import Target, ToolBinding
 
 FILE: Final = "state.json"
@@ -120,12 +119,12 @@ class Chat:
             state = {} if team else await agent.save_state()
             if not _settled(_context(state)):
                 continue
-            _keep(store, state)
+            write_whole(store / FILE, json.dumps(state).encode())
             if self._stops != stops and type(last).__name__ == "ToolCallExecutionEvent":
                 await stream.aclose()
                 return Paused()
         state = await agent.save_state()
-        _keep(store, state)
+        write_whole(store / FILE, json.dumps(state).encode())
         asked = _question(agent, state)
         if team and self._stops != stops and not asked and not _over(agent, state):
             return Paused()
@@ -136,15 +135,6 @@ async def _reset(agent: Any) -> None:
     from autogen_core import CancellationToken
 
     await (agent.reset() if _is_team(agent) else agent.on_reset(CancellationToken()))
-
-
-def _keep(store: Path, state: Mapping[str, Any]) -> None:
-    new = store / f"{FILE}.new"
-    with new.open("w", encoding="utf-8") as file:
-        json.dump(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(store / FILE)
 
 
 def _said(result: Any) -> str:
@@ -227,16 +217,7 @@ def _reply(agent: Any, state: Mapping[str, Any], answer: Answer) -> Any:
     speaker, messages = _last_speaker(agent, state)
     outside = _handoffs_outside(speaker, agent)
     target = next(outside[result["name"]] for result in messages[-1]["content"] if result["name"] in outside)
-    return HandoffMessage(source=target, target=speaker.name, content=_spoken(answer))
-
-
-def _spoken(answer: Answer) -> str:
-    match answer:
-        case Text(text):
-            return text
-        case Denied(reason):
-            return f"no: {reason}" if reason else "no"
-    return "yes"
+    return HandoffMessage(source=target, target=speaker.name, content=spoken(answer))
 
 
 # --- tools ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from agentcheck.adapter import Ability, adapted, as_text, needs
+from agentcheck.adapter import Ability, adapted, as_text, does_nothing_but, needs, spoken
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import Answer, Approved, Denied, Finished, HumanAnswered, Paused, Question, Text
 from agentcheck.target import Target, ToolBinding
@@ -19,6 +19,7 @@ from agentcheck.target import Target, ToolBinding
 THREAD: Final = {"configurable": {"thread_id": "run"}}
 FILE: Final = "checkpoints.sqlite"
 MOST_STEPS: Final = 400
+_MIXED: Final = "its body asks a human by `interrupt` and acts, too: name the function that it calls to act"
 _PERSISTENCE: Final = "https://docs.langchain.com/oss/python/langgraph/persistence"
 _NONE: Final = (
     f"the graph was compiled without a checkpointer, without which LangGraph keeps no state between calls "
@@ -45,7 +46,8 @@ class LangGraph:
         missing = {} if lasting else dict.fromkeys((Ability.SNAPSHOT, Ability.RESUME), _IN_MEMORY if saver else _NONE)
         tools = _tools(agent)
         reviewed = _reviewed(agent)
-        asking = [name for name, tool in tools.items() if _interrupts(tool)]
+        pausing = [name for name, tool in tools.items() if _interrupts(tool)]
+        asking = [name for name in pausing if does_nothing_but(_function(tools[name]), "interrupt")]
         human = [*asking, *(name for name, allowed in reviewed.items() if allowed == ["respond"])]
         gated = [name for name, allowed in reviewed.items() if "approve" in allowed]
         said = {**({"human": human} if human else {}), **({"high_stakes": gated} if gated else {})}
@@ -62,7 +64,7 @@ class LangGraph:
                 Ability.BOUNDS: _is_bounded(agent),
             },
             cites=missing,
-            tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},
+            tools={n: _binding(t, asks=n in asking, pauses=n in pausing) for n, t in tools.items()},
             **{**said, **part, **declared},
         )
 
@@ -207,7 +209,7 @@ def _resumptions(state: Any, answers: Mapping[str, Answer]) -> dict[str, Any]:
 def _resumption(value: Any, answers: Sequence[Answer]) -> Any:
     actions = _actions(value)
     if not actions:
-        return _spoken(answers[0])
+        return spoken(answers[0])
     decisions = [_decision(answer, allowed) for answer, (_, allowed) in zip(answers, actions, strict=True)]
     return decisions[0] if value.get("type") == "tool_approval" else {"decisions": decisions}
 
@@ -220,16 +222,7 @@ def _decision(answer: Answer, allowed: Sequence[str]) -> dict[str, str]:
             return {"type": "respond", "message": answer.text}
         case Denied(reason) | Text(reason) if "reject" in allowed:
             return {"type": "reject", "message": reason}
-    return {"type": "respond", "message": _spoken(answer)}
-
-
-def _spoken(answer: Answer) -> str:
-    match answer:
-        case Text(text):
-            return text
-        case Denied(reason):
-            return f"no: {reason}" if reason else "no"
-    return "yes"
+    return {"type": "respond", "message": spoken(answer)}
 
 
 # --- tools ------------------------------------------------------------------------------------------
@@ -250,8 +243,12 @@ def _function(tool: Any) -> Any:
     return next((f for f in (getattr(tool, "func", None), getattr(tool, "coroutine", None)) if f), tool._run)
 
 
+def _binding(tool: Any, *, asks: bool, pauses: bool) -> ToolBinding:
+    return ToolBinding(bind=_function(tool), allow=asks, mixed=_MIXED if pauses and not asks else "")
+
+
 def _interrupts(tool: Any) -> bool:
-    """Whether the tool's body asks a human by LangGraph's `interrupt`: then it runs as it is."""
+    """Whether the tool's body asks a human by LangGraph's `interrupt`."""
     function = _function(tool)
     space = getattr(function, "__globals__", {})
     names = getattr(getattr(function, "__code__", None), "co_names", ())

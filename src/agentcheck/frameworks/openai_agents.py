@@ -6,13 +6,12 @@ and after each, by stopping the run with `cancel(mode="after_turn")` and going o
 the runner's options were not given (an approval, a time-out, an error handler) is not given here either.
 """
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from agentcheck.adapter import Ability, adapted, as_text
+from agentcheck.adapter import Ability, adapted, as_text, write_whole
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import Answer, Approved, Denied, Finished, HumanAnswered, Paused, Question, Text
 from agentcheck.target import Target, ToolBinding
@@ -62,7 +61,7 @@ class OpenAIAgents:
                 Ability.BOUNDS: (options or {}).get("max_turns", 10) is not None,  # 10 is the SDK's own
             },
             host=Runs(agent, asking, durability, options or {}),
-            tools={n: ToolBinding(bind=_function(t), allow=n in asking) for n, t in tools.items()},
+            tools={n: ToolBinding(bind=_function(t)) for n, t in tools.items()},
             human=human,
             **{**({"high_stakes": approved} if approved else {}), **declared},
         )
@@ -131,7 +130,7 @@ class Runs:
                 if self._stops != stops or (self._by_turn and event.type == "run_item_stream_event"):
                     result.cancel(mode="after_turn")
         finally:
-            _write(store / FILE, result.to_state().to_string())
+            write_whole(store / FILE, result.to_state().to_string().encode())
         return result
 
     async def _state(self, store: Path) -> Any:
@@ -159,15 +158,6 @@ def _settle(state: Any, item: Any, answer: Answer) -> None:
             state.reject(item, rejection_message=said)
         case _:
             state.reject(item)
-
-
-def _write(file: Path, text: str) -> None:
-    fresh = file.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    fresh.replace(file)
 
 
 # --- tools ------------------------------------------------------------------------------------------

@@ -7,19 +7,19 @@ batch of tools too. What the agent and the options of its runs were not given is
 """
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import or_
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from agentcheck.adapter import Ability, adapted, as_text
+from agentcheck.adapter import Ability, adapted, as_text, does_nothing_but, spoken, write_whole
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import Answer, Approved, Denied, Finished, HumanAnswered, Paused, Question, Text
 from agentcheck.target import Target, ToolBinding
 
 FILE: Final = "run.json"
+_MIXED: Final = "its body hands over by `CallDeferred` and acts, too: name the function that it calls to act"
 Durability = Literal["pause", "step"]
 
 
@@ -63,7 +63,7 @@ class PydanticAI:
                 Ability.BOUNDS: _is_bounded(options or {}),
             },
             host=Runs(agent, durability, options or {}),
-            tools={n: ToolBinding(bind=t.function, allow=n in asking or _defers(t.function)) for n, t in tools.items()},
+            tools={n: _binding(t.function) for n, t in tools.items()},
             human=human,
             **{**({"high_stakes": approved} if approved else {}), **declared},
         )
@@ -117,14 +117,14 @@ class Runs:
                 async for node in run:
                     stopped = self._stops != stops
                     if _resumable(node) and taken and (self._each_step or stopped):
-                        _write(store, self._as_json.messages(run, node))
+                        write_whole(store / FILE, self._as_json.messages(run, node))
                         if stopped:
                             return Paused()
                     taken = taken or _resumable(node)
             except Exception:
-                _write(store, self._as_json.messages(run))
+                write_whole(store / FILE, self._as_json.messages(run))
                 raise
-            _write(store, self._as_json.result(run.result))
+            write_whole(store / FILE, self._as_json.result(run.result))
             return _rest(run.result)
 
 
@@ -159,7 +159,7 @@ def _results(waiting: Any, said: Mapping[str, Answer]) -> Any:
 
     return DeferredToolResults(
         approvals={part.tool_call_id: _decision(said[part.tool_call_id]) for part in waiting.approvals},
-        calls={part.tool_call_id: _spoken(said[part.tool_call_id]) for part in waiting.calls},
+        calls={part.tool_call_id: spoken(said[part.tool_call_id]) for part in waiting.calls},
     )
 
 
@@ -172,15 +172,6 @@ def _decision(answer: Answer) -> Any:
         case Denied(reason) | Text(reason) if reason:
             return ToolDenied(reason)
     return False
-
-
-def _spoken(answer: Answer) -> str:
-    match answer:
-        case Text(text):
-            return text
-        case Denied(reason):
-            return f"no: {reason}" if reason else "no"
-    return "yes"
 
 
 # --- its state, as JSON -----------------------------------------------------------------------------
@@ -213,15 +204,6 @@ class _Json:
         return kind.validate_json(kept)
 
 
-def _write(store: Path, text: bytes) -> None:
-    fresh = store / f"{FILE}.new"
-    with fresh.open("wb") as opened:
-        opened.write(text)
-        opened.flush()
-        os.fsync(opened.fileno())
-    fresh.replace(store / FILE)
-
-
 # --- tools ------------------------------------------------------------------------------------------
 
 
@@ -233,8 +215,13 @@ def _tools(agent: Any) -> dict[str, Any]:
     return {name: tool for name, tool in found.items() if hasattr(tool, "function")}
 
 
+def _binding(function: Any) -> ToolBinding:
+    only = _defers(function) and does_nothing_but(function, "CallDeferred")
+    return ToolBinding(bind=function, allow=only, mixed=_MIXED if _defers(function) and not only else "")
+
+
 def _defers(function: Any) -> bool:
-    """Whether a tool's body hands its call to somebody else by raising `CallDeferred`: then it runs as it is."""
+    """Whether a tool's body hands its call to somebody else by raising `CallDeferred`."""
     return "CallDeferred" in getattr(getattr(function, "__code__", None), "co_names", ())
 
 

@@ -57,7 +57,9 @@ def _insist_on_parts(target: Target, spec: Mapping[str, Any]) -> None:
 
 def _binding(base: Target, tool: str, data: Any) -> ToolBinding:
     """What is declared of a tool, on top of what the target says of it."""
-    return replace(base.binding(tool), **(data if isinstance(data, dict) else {"bind": data}))
+    given: dict[str, Any] = data if isinstance(data, dict) else {"bind": data}
+    mixed = "" if given.get("bind") else base.binding(tool).mixed
+    return replace(base.binding(tool), **given, mixed=mixed)
 
 
 def _name(spec: Mapping[str, Any]) -> str:
@@ -212,6 +214,7 @@ def _told(binding: ToolBinding) -> dict[str, Any]:
         "returns": binding.returns,
         "allow": binding.allow,
         "repeatable": binding.repeatable,
+        "mixed": binding.mixed,
     }
 
 

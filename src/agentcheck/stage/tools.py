@@ -40,6 +40,8 @@ class Toolbox:
         """Bind one tool and say what can be done with it."""
         if self._asks_by_itself(tool):
             return {"bound": True, "why": "", "value": True}
+        if self.target.binding(tool).mixed:
+            return {"bound": False, "why": self.target.binding(tool).mixed}
         try:
             found = self.place(tool)
         except binder.CannotBind as error:
