@@ -1,6 +1,6 @@
 """Each adapter passes the suite that adapters run on themselves, in the environment that has its framework."""
 
-from importlib.metadata import PackageNotFoundError, distribution
+from environments import installed
 
 from agentcheck.testing import adapter_conformance
 
@@ -12,14 +12,6 @@ AGENTS = {
     "pydantic-ai-slim": ("pydantic_ai_as_it_comes", "pydantic_ai_hardened"),
     "smolagents": ("smolagents_as_it_comes", "smolagents_hardened"),
 }
-
-
-def installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 for package, agents in AGENTS.items():

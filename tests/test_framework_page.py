@@ -1,10 +1,10 @@
 """The examples of docs/frameworks.md, in the environment of each framework; skipped where it is not installed."""
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from environments import installed
 
 PAGE = (Path(__file__).parents[1] / "docs" / "frameworks.md").read_text(encoding="utf-8")
 PACKAGES = {
@@ -20,14 +20,6 @@ PACKAGES = {
 def files(text: str) -> dict[str, str]:
     """The files that code blocks begin with the names of."""
     return dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", text, re.DOTALL))
-
-
-def installed(name: str) -> bool:
-    try:
-        distribution(name)
-    except PackageNotFoundError:
-        return False
-    return True
 
 
 @pytest.mark.parametrize("heading", PACKAGES)
