@@ -62,3 +62,11 @@ def test_who_keeps_no_state_is_not_blamed_for_an_answer_that_was_taken_twice() -
     hands_out, keeps = Target(has={"store": False}), Target(has={"store": True})
     assert "hands its state out as data" in str(excuse(hands_out, check))
     assert excuse(hands_out, other) is excuse(keeps, check) is excuse(Target(), check) is None
+
+
+def test_an_ability_that_an_adapter_declares_and_does_not_keep_is_said_beside_the_failure(tmp_path: Path) -> None:
+    declared = {"has": {"bounds": True}, "framework": "tiny 1.0"}
+    outcome, message = judged(tmp_path, "F08-loop-is-bounded", **declared)
+    assert outcome is Outcome.FAIL
+    assert message.endswith("; its adapter declares the ability bounds, and does not keep it")
+    assert "its adapter" not in judged(tmp_path, "F08-loop-is-bounded")[1]

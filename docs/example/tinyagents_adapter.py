@@ -1,12 +1,11 @@
 """An adapter for tinyagents, the framework beside it."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agentcheck.adapter import Ability, Adapter, adapted, as_text
+from agentcheck.adapter import Ability, Adapter, adapted, as_text, write_whole
 from agentcheck.messages import ToolCall
 from agentcheck.reducer import Approved, Finished, HumanAnswered, Paused, Question
 from agentcheck.target import Target, ToolBinding
@@ -76,10 +75,7 @@ class Host:
 
 
 def save(messages: list[Any], store: Path) -> None:
-    """Write the messages so that a crash leaves the old ones or the new ones, and no half of either."""
-    fresh = Path(store) / f"{FILE}.new"
-    fresh.write_text(json.dumps(messages), encoding="utf-8")
-    os.replace(fresh, Path(store) / FILE)
+    write_whole(Path(store) / FILE, json.dumps(messages).encode())
 
 
 def question(call: dict[str, Any]) -> Question:

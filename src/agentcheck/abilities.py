@@ -20,6 +20,15 @@ ROOTS: Final[Mapping[Ability, str]] = {
     Ability.RESUME: "F06-resume-continues",
     Ability.CONTACT: "F07-human-is-a-tool",
 }
+KEPT: Final[Mapping[Ability, tuple[str, ...]]] = {  # ability → the checks that hold where it is kept
+    Ability.SNAPSHOT: ("F05-state-is-single", "F06-snapshot-is-data"),
+    Ability.RESUME: ("F06-resume-continues",),
+    Ability.STEP: ("F06-pause-before-effect",),
+    Ability.APPROVALS: ("F07-approval-gates-effect", "F07-rejection-is-honoured"),
+    Ability.CONTACT: ("F07-human-is-a-tool", "F07-contact-pauses", "F07-answer-reaches-model"),
+    Ability.CONTEXT: ("F03-context-is-printable",),
+    Ability.BOUNDS: ("F08-loop-is-bounded",),
+}
 _HANG_ON: Final[Mapping[str, Ability]] = {  # checks of other factors that need a run to be taken up again
     "F07-contact-pauses": Ability.CONTACT,
     "F07-answer-reaches-model": Ability.CONTACT,
@@ -39,6 +48,12 @@ def insist(lab: "Lab", check: Check) -> None:
     if check.id != ROOTS[ability]:
         raise Untestable(f"follows from {ROOTS[ability]}")
     raise AssertionError(lab.target.cites.get(ability) or f"declared: it cannot do that (has = {{{ability} = false}})")
+
+
+def promised(target: Target, check: Check) -> str:
+    """What is to be added to a failure that refutes what the target's adapter declares; else nothing."""
+    broken = [a for a, checks in KEPT.items() if check.id in checks and target.has.get(a) is True and target.framework]
+    return f"; its adapter declares the ability {broken[0]}, and does not keep it" if broken else ""
 
 
 def excuse(target: Target, check: Check) -> str | None:

@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from agentcheck.abilities import excuse, insist
+from agentcheck.abilities import excuse, insist, promised
 from agentcheck.check import KINDS, Check
 from agentcheck.finding import Finding, HarnessError, Outcome, Undecided
 from agentcheck.messages import ToolCall
@@ -68,7 +68,8 @@ def _on_kind(lab: "Lab", check: Check, kind: str) -> Finding:
         if excused:
             return _finding(lab, check, kind, Outcome.UNTESTABLE, excused, mend=MENDS["H"])
         message, detail = said(failed)
-        return _finding(lab, check, kind, Outcome.FAIL, message or check.failure, detail="" if message else detail)
+        message, detail = (message, "") if message else (check.failure, detail)
+        return _finding(lab, check, kind, Outcome.FAIL, message + promised(lab.target, check), detail=detail)
     except Undecided as undecided:
         if undecided.trace is not None:
             lab.cited.trace = undecided.trace

@@ -3,27 +3,17 @@
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pytest
 
 from agentcheck import catalog
-from agentcheck.abilities import ROOTS
+from agentcheck.abilities import KEPT, ROOTS
 from agentcheck.adapter import Ability
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import Finding, Outcome
 from agentcheck.lab import Lab
 from agentcheck.testing.pieces import open_lab
-
-KEPT: Final[Mapping[Ability, tuple[str, ...]]] = {  # ability → the checks that hold where it is kept
-    Ability.SNAPSHOT: ("F05-state-is-single", "F06-snapshot-is-data"),
-    Ability.RESUME: ("F06-resume-continues",),
-    Ability.STEP: ("F06-pause-before-effect",),
-    Ability.APPROVALS: ("F07-approval-gates-effect", "F07-rejection-is-honoured"),
-    Ability.CONTACT: ("F07-human-is-a-tool", "F07-contact-pauses", "F07-answer-reaches-model"),
-    Ability.CONTEXT: ("F03-context-is-printable",),
-    Ability.BOUNDS: ("F08-loop-is-bounded",),
-}
 
 
 def adapter_conformance(target: str, *, rootdir: Path | None = None, **config: Any) -> type:
