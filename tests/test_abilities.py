@@ -65,8 +65,8 @@ def test_who_keeps_no_state_is_not_blamed_for_an_answer_that_was_taken_twice() -
 
 
 def test_an_ability_that_an_adapter_declares_and_does_not_keep_is_said_beside_the_failure(tmp_path: Path) -> None:
-    declared = {"has": {"bounds": True}, "framework": "tiny 1.0"}
-    outcome, message = judged(tmp_path, "F08-loop-is-bounded", **declared)
+    declared = {"has": {"contact": True}, "framework": "tiny 1.0"}
+    outcome, message = judged(tmp_path, "F07-contact-pauses", **declared)
     assert outcome is Outcome.FAIL
-    assert message.endswith("; its adapter declares the ability bounds, and does not keep it")
-    assert "its adapter" not in judged(tmp_path, "F08-loop-is-bounded")[1]
+    assert message.endswith("; its adapter declares the ability contact, and does not keep it")
+    assert "its adapter" not in judged(tmp_path, "F07-contact-pauses")[1]
