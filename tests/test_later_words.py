@@ -9,6 +9,7 @@ from agentcheck.later_words import later_words
 FRAMEWORK = '''
 """A package that somebody else has written."""
 UNKNOWN = "There is nothing here that goes by the name of {name}, so pick something else from the list."
+LIMIT = "All steps of this run are used up by now; tell the user in a few words how far you have come."
 '''
 AGENT = """
 import json
@@ -28,16 +29,18 @@ def run(task):
         messages.append(message.model_dump(exclude_none=True))
         for call in message.tool_calls or ():
             if call.function.name == "deploy":
-                said = deploy(**json.loads(call.function.arguments))
+                said = str(deploy(**json.loads(call.function.arguments)))
             else:
                 said = someones_words.UNKNOWN.format(name=call.function.name)
             messages.append({"role": "tool", "tool_call_id": call.id, "content": said})
         if not message.tool_calls:
             return message.content
+    messages.append({"role": "user", "content": someones_words.LIMIT})
+    return OpenAI().chat.completions.create(model="m", messages=messages).choices[0].message.content
 """
 
 
-def test_what_a_package_says_after_a_call_of_no_tool_is_found(tmp_path: Path) -> None:
+def test_what_a_package_says_after_a_call_of_no_tool_and_at_the_limit_is_found(tmp_path: Path) -> None:
     installed = tmp_path / "env" / "site-packages"
     installed.mkdir(parents=True)
     (installed / "someones_words.py").write_text(FRAMEWORK)
@@ -45,6 +48,8 @@ def test_what_a_package_says_after_a_call_of_no_tool_is_found(tmp_path: Path) ->
     folder.mkdir()
     (folder / "my_agent.py").write_text(f"import sys\nsys.path.append({str(installed)!r})\n{AGENT}")
     with Lab(load(folder, target="my_agent:run"), rootdir=folder, reports=folder / "reports") as lab:
-        (found,) = later_words(lab)
-        assert found.told(lab).startswith("after a call of no tool ")
-        assert "someones_words.py:3: “There is nothing here that goes by the name of" in found.told(lab)
+        unknown, limit = (found.told(lab) for found in later_words(lab))
+    assert unknown.startswith("after a call of no tool ")
+    assert "someones_words.py:3: “There is nothing here that goes by the name of" in unknown
+    assert limit.startswith("at the limit of steps ")
+    assert "someones_words.py:4: “All steps of this run are used up by now" in limit

@@ -1,4 +1,4 @@
-"""Text of other people that the model gets only later: after an error, at a call of no tool, on a rejection."""
+"""Text of others that the model gets only later: after an error, a call of no tool, a rejection, or at the limit."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,6 +8,7 @@ from typing import Final
 
 from agentcheck.faults import Raises, ToolFails
 from agentcheck.finding import Undecided
+from agentcheck.habits import quiet
 from agentcheck.instructions import facts
 from agentcheck.lab import Lab
 from agentcheck.passages import SHINGLE, Passage
@@ -16,6 +17,9 @@ from agentcheck.provenance import attribute, foreign_words, short
 from agentcheck.reducer import Denied
 from agentcheck.scenario import HumanPlan, call
 
+_AT_LIMIT: Final = "at the limit of steps"
+_INSTRUCTING: Final = ("system", "user")
+LONGEST: Final = 20_000  # characters of a message that may be somebody's words
 _NO_TOOL: Final = "agentcheck_no_such_tool"
 _FAILURE: Final = Raises("connection to registry-7 refused")
 _REFUSAL: Final = (HumanPlan("*", Denied("not during the freeze")),)
@@ -38,14 +42,22 @@ class Later:
 
 def later_words(lab: Lab) -> list[Later]:
     """What files of others add to requests in runs in which something goes wrong."""
-    usual = {m.text for asked in lab.happy().requests() for m in asked.request.messages}
-    found = []
-    for when, run in _runs(lab):
-        said = {m.text for asked in run.requests() for m in asked.request.messages if m.role != "assistant"}
-        passages = [Passage(text) for text in sorted(said - usual) if len(text) < 20_000]
-        attribute(lab, passages, facts(run), mostly_data=True)
-        found += [Later(when, *words) for words in foreign_words(lab, passages, least=SHINGLE)]
+    runs = list(_runs(lab))
+    fresh = {when: [Passage(text) for text in _fresh(lab, when, run)] for when, run in runs}
+    known = dict.fromkeys(fact for _, run in runs for fact in facts(run))
+    attribute(lab, [passage for several in fresh.values() for passage in several], known, mostly_data=True)
+    found = [
+        Later(when, *words) for when, passages in fresh.items() for words in foreign_words(lab, passages, least=SHINGLE)
+    ]
     return list({(one.path, one.excerpt): one for one in reversed(found)}.values())[::-1]
+
+
+def _fresh(lab: Lab, when: str, run: Run) -> list[str]:
+    """Texts of a run's messages that the undisturbed run has not; results are many at the limit, and no news."""
+    usual = {m.text for asked in lab.happy().requests() for m in asked.request.messages}
+    roles = _INSTRUCTING if when == _AT_LIMIT else (*_INSTRUCTING, "tool")
+    said = {m.text for asked in run.requests() for m in asked.request.messages if m.role in roles}
+    return [text for text in sorted(said - usual) if len(text) < LONGEST]
 
 
 def _runs(lab: Lab) -> Iterator[tuple[str, Run]]:
@@ -54,5 +66,8 @@ def _runs(lab: Lab) -> Iterator[tuple[str, Run]]:
         yield "after an error", lab.run(lab.call(), faults=ToolFails(lab.tool, _FAILURE))
     with suppress(Undecided):
         yield "after a call of no tool", lab.run(call(_NO_TOOL, {}))
+    with suppress(Undecided):
+        always = lab.call()  # as F08-loop-is-bounded does: it is one run
+        yield _AT_LIMIT, lab.run(always, then=always, humans=quiet(lab))
     with suppress(Undecided):
         yield "after a rejection", lab.run(lab.call(lab.high_stakes()), humans=_REFUSAL)
